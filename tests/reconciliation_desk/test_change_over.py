@@ -60,7 +60,7 @@ def test_a_break_of_before_is_counted_and_resolved_by_what_comes() -> None:
 
 
 def test_a_missing_item_of_before_meets_at_once_since_it_is_never_due() -> None:
-    branch, _ = after("1 posting P1 -12345 A10001\n9 tick")
+    branch, _ = after("5 posting P1 -12345 A10001\n10 tick")
     tell(branch, "10 tick")
     assert item(branch, "P1").stage == 1
     assert matches(tell(branch, "11 line S1/1 -12345")) == ["S1/1 P1 SCORED"]

@@ -26,7 +26,17 @@ DAY = 86_400_000_000
 ACCOUNTS = (("acme", "nostro"), ("acme", "nostro"), ("acme", "nostro 2"), ("north", "nostro"))
 AMOUNTS = (-500, -500, -850, 1_200, 1_200, -12_500, -12_520, 350, 0)
 REFERENCES = (None, None, "INV 10017", "INV-10017", "R20023", "R20024", "NOTPROVIDED", "")
-TEXTS = (None, None, "", "rent of May", "Ann Bell", "Ann Bell invoice INV10017", "fee of 350")
+TEXTS = (
+    None,
+    None,
+    "",
+    "rent of May",
+    "Ann Bell",
+    "Ann Bell invoice INV10017",
+    "fee of 350",
+    "OUR CHARGES",
+    "USD 13.00",
+)
 WHAT = ("posting", "posting", "posting", "line", "line", "line", "closing", "tick", "said", "told")
 STEPS = (0, 0, 0, 0, 0, 1, 1, 3, 12, 40)
 """Days from an event to the next one."""

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.domain.reconciliation.texts.charges import says_charge
 from pipeline.domain.reconciliation.texts.inside import REFERENCES_MAX, references_inside
+from pipeline.domain.reconciliation.texts.instructed import instructed_amount
 from pipeline.domain.reconciliation.texts.placeholders import PLACEHOLDERS, is_constant, is_placeholder
 from pipeline.domain.reconciliation.texts.references import normal_reference
 from pipeline.domain.reconciliation.texts.words import WORD_CHARS_MAX, WORDS_MAX, word_tokens
@@ -101,3 +103,39 @@ def test_words_are_sorted_each_once_and_bounded(texts: list[str]) -> None:
     assert list(words) == sorted(set(words))
     assert len(words) <= WORDS_MAX
     assert all(0 < len(word) <= WORD_CHARS_MAX for word in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ORIG USD 1,250.00 RATE 1.0821", (125_000, "USD")),
+        ("Miller 89303 CHF 841.75", (84_175, "CHF")),
+        ("CHF 4'021.38 KURS 1,06", (402_138, "CHF")),
+        ("71.612,00 GBP", (7_161_200, "GBP")),
+        ("JPY 12000", (12_000, "JPY")),
+        ("USD 12", None),
+        ("EUR 250.00", None),
+        ("ABC 250.00", None),
+        ("invoice 250.00 of May", None),
+        ("USD 0.00", None),
+        ("USD 1234567890123456.00", None),
+    ],
+)
+def test_an_amount_in_another_currency_is_found_in_a_text(text: str, found: tuple[int, str] | None) -> None:
+    assert instructed_amount(text, "EUR") == found
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("OUR CHARGES Miller Ltd", True),
+        ("Entgelt", True),
+        ("Gebühren Auslandszahlung", True),
+        ("wire transfer fee", True),
+        ("Miller freight charges", False),
+        ("TRANSFER Miller membership fee", False),
+        ("", False),
+    ],
+)
+def test_a_text_that_begins_with_a_word_for_a_fee_says_that_it_is_one(text: str, says: bool) -> None:
+    assert says_charge(text) is says

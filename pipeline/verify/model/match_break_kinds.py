@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.verify.model.match_items import Item, Say
+from pipeline.verify.model.match_texts import says_charge
 
 ITEM_KINDS = (
     *("FEE", "PARTIAL", "DUPLICATE", "FX", "SIGN", "REFERENCE", "DATE", "CURRENCY", "AMOUNT"),
@@ -28,6 +29,8 @@ FEE_OF = 5
 """A fee is at most a fifth of what it is taken off."""
 IN_TIME = range(-1, 32)
 """How many days after its posting a line is in time."""
+VALUE_DAYS = 21
+"""A value date that is further from the booking is a wrong one."""
 NEED_A_PAIR = ("PARTIAL", "FX", "SIGN", "REFERENCE", "DATE", "CURRENCY", "AMOUNT")
 ALONE = ("MISSING_INTERNAL", "MISSING_EXTERNAL", "DUPLICATE")
 
@@ -96,11 +99,13 @@ def pair_flaw(kind: str, line: Item, posting: Item) -> str | None:
         if not is_equal:
             return "the amounts differ"
         days = {line.booked_day - posting.day, line.day - posting.day}
+        if abs(line.day - line.booked_day) > VALUE_DAYS:
+            return None
         return None if any(one not in IN_TIME for one in days) else "the line is in time"
     if kind == "CURRENCY":
         return "both are of one currency" if same_currency else None
     if kind == "FX":
-        return "nothing was exchanged" if same_currency and line.original is None else None
+        return "nothing was exchanged" if same_currency and not line.originals else None
     if kind == "AMOUNT" and not same_currency:
         return "the currencies differ"
     return "the amounts are equal" if is_equal else None
@@ -108,12 +113,13 @@ def pair_flaw(kind: str, line: Item, posting: Item) -> str | None:
 
 def fee_flaw(item: Item, others: list[Item], sides: list[Item]) -> str | None:
     """Return why an item is no fee, nor a payment less one."""
-    if item.kind == "FEE":
+    if item.kind == "FEE" or (item.is_line and item.amount < 0 and says_charge(item.texts)):
         return None
-    if sides and sides[0].currency == item.currency:
-        line, posting = (item, sides[0]) if item.is_line else (sides[0], item)
-        less = posting.amount - line.amount
-        if less > 0 and (less * FEE_OF <= abs(posting.amount) or line.original is not None):
+    if sides and all(one.currency == item.currency for one in others):
+        every = (item, *others)
+        booked = sum(one.amount for one in every if not one.is_line)
+        less = booked - sum(one.amount for one in every if one.is_line)
+        if less > 0 and (less * FEE_OF <= abs(booked) or any(one.originals for one in every)):
             return None
     if item.amount < 0 and any(one.names & item.names for one in others):
         return None

@@ -37,6 +37,6 @@ TABLES: dict[str, list[int]] = {
     "similar words": [0, -500, -300, 0, 300, 600, 900, 1300],
     "value": [0, 300, 0, -300, -800],
 }
-THRESHOLDS = {"confirm_from": 2500, "early_margin": 4000, "margin": 3000, "suggest_from": -2000, "version": 1}
+THRESHOLDS = {"confirm_from": 2500, "early_margin": 6000, "margin": 3000, "suggest_from": -2000, "version": 1}
 DEFAULT_WEIGHTS = json.dumps({"tables": TABLES, **THRESHOLDS}, sort_keys=True, separators=(",", ":"))
 """Their canonical JSON."""

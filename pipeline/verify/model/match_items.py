@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.verify.model.match_references import Counted, references_of, squeezed
+from pipeline.verify.model.match_texts import currencies_said
 from pipeline.verify.model.wire import DAY_US
 
 Say = Callable[[str, str], None]
@@ -58,8 +59,8 @@ class Item:
     texts: tuple[str, ...] = ()
     """All free texts as they are written."""
     kind: str = ""
-    original: str | None = None
-    """The currency of what was instructed, where the bank says it."""
+    originals: frozenset[str] = frozenset()
+    """The other currencies in which something may have been instructed: as the bank says, or in its text."""
     place: Place | None = None
     content: tuple[Any, ...] = ()
     line_id: str | None = None
@@ -93,7 +94,7 @@ class Item:
     @property
     def is_plain(self) -> bool:
         """Whether only its amount, days and texts say something."""
-        return not self.references and not self.kind and self.original is None
+        return not self.references and not self.kind and not self.originals
 
     @property
     def names(self) -> frozenset[str]:
@@ -249,7 +250,14 @@ def line_of(event: dict[str, Any], time: int) -> Item:
         ),
         texts=tuple(text for name in texts if (text := event.get(name))),
         kind=kind if kind in ("FEE", "REVERSAL", "BATCH", "INFORMATION") else "",
-        original=event.get("original_currency"),
+        originals=originals_of(event),
         place=place,
         content=tuple(event[name] for name in content),
     )
+
+
+def originals_of(event: dict[str, Any]) -> frozenset[str]:
+    """Return the other currencies in which a line may have been instructed."""
+    if event.get("original_currency"):
+        return frozenset((event["original_currency"],))
+    return currencies_said(event["description"] or "", event["currency"])

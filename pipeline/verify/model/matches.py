@@ -111,8 +111,19 @@ def check_tier(account: Account, said: dict[str, Any], items: list[Item], terms:
         check_reversal(lines, postings, say)
     elif tier in ("GROUP", "CORRECTION"):
         check_sums(lines, postings, tier, said, say)
+    if said.get("difference_minor") and tier in ("SCORED", "GROUP"):
+        check_named(items, say)
     if lines and not said.get("other_lines") and said["amount_minor"] != lines[0].amount:
         say("amounts", f"{lines[0].name} is of {lines[0].amount}, the match says {said['amount_minor']}")
+
+
+def check_named(items: list[Item], say: Say) -> None:
+    """Check that a break has said what is between the two sides, which the match ends."""
+    if not any(item.has_ended for item in items):
+        say(
+            "difference not named",
+            f"{items[0].name} differs from what it is matched with, and no break says so",
+        )
 
 
 def check_pair(posting: Item, line: Item, said: dict[str, Any], has_rates: bool, say: Say) -> None:
@@ -126,7 +137,7 @@ def check_pair(posting: Item, line: Item, said: dict[str, Any], has_rates: bool,
             say("amounts", f"{posting.name} is {posting.amount}, {line.name} is {line.amount}")
         check_reference(posting, line, say)
     elif posting.currency != line.currency:
-        if line.original != posting.currency and not has_rates:
+        if posting.currency not in line.originals and not has_rates:
             say("currencies", f"{posting.currency} and {line.currency}, and no rate says what they come to")
         if (posting.amount < 0) != (line.amount < 0):
             say("amounts", f"{posting.name} is {posting.amount}, {line.name} has the other sign")
@@ -141,7 +152,7 @@ def check_amounts(posting: Item, line: Item, said: dict[str, Any], say: Say) -> 
     difference = line.amount - posting.amount
     is_turned = difference and (posting.amount < 0) != (line.amount < 0)
     most_of = LESS_OF if difference < 0 else MORE_OF
-    is_far = abs(difference) * most_of > abs(posting.amount) and line.original is None
+    is_far = abs(difference) * most_of > abs(posting.amount) and not line.originals
     if is_turned or is_far:
         say("amounts", f"{posting.name} is {posting.amount}, {line.name} is {line.amount}")
     if (said.get("difference_minor") or 0) != difference:

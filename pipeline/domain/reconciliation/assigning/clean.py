@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.domain.reconciliation.scoring.item import Item
+from pipeline.domain.reconciliation.scoring.item import PLAIN, Item
 
 DAYS_BEFORE_MAX = 3
 """A line that was booked longer before its posting is no clean match of it."""
@@ -20,7 +20,8 @@ def is_clean(posting: Item, line: Item) -> bool:
     return (
         posting.amount_minor == line.amount_minor
         and posting.currency == line.currency
-        and line.kind == ""
+        and line.kind in PLAIN
+        and not line.has_wrong_value_date
         and line.booked_day >= posting.day - DAYS_BEFORE_MAX
         and not {*posting.references}.isdisjoint(line.references)
     )

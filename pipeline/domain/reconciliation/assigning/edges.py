@@ -6,13 +6,24 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.domain.reconciliation.scoring.amounts import CURRENCY, FAR, SIGN
-from pipeline.domain.reconciliation.scoring.features import AMOUNT, FEATURES, KIND, Evidence
+from pipeline.domain.reconciliation.scoring.amounts import (
+    CURRENCY,
+    EQUAL,
+    EQUAL_ROUND,
+    FAR,
+    INSTRUCTED,
+    RATE,
+    SIGN,
+)
+from pipeline.domain.reconciliation.scoring.features import AMOUNT, FEATURES, KIND, REFERENCE, Evidence
 
 EDGES_MAX = 8
 """Edges of an item; the strongest."""
 
 _AMOUNT, _KIND = FEATURES.index(AMOUNT), FEATURES.index(KIND)
+_AGREEING = (EQUAL, EQUAL_ROUND, INSTRUCTED, RATE)
+_REFERENCE = FEATURES.index(REFERENCE)
+_SHARED = [REFERENCE.at(one) for one in REFERENCE.buckets[1:4]]
 _PLAIN, _BATCH = 0, KIND.at("a batch")
 
 
@@ -37,6 +48,16 @@ def confirmable(evidence: Evidence) -> bool:
     payment, a group or an error. Not if the statement calls the line a fee, a reversal or information.
     """
     return evidence[_AMOUNT] not in (FAR, CURRENCY, SIGN) and evidence[_KIND] in (_PLAIN, _BATCH)
+
+
+def amounts_agree(evidence: Evidence) -> bool:
+    """Return whether the amounts are one: equal, as instructed, or at the day's rate."""
+    return evidence[_AMOUNT] in _AGREEING
+
+
+def is_part(evidence: Evidence) -> bool:
+    """Return whether two items have a reference in common, and amounts far apart: a part of a sum."""
+    return evidence[_AMOUNT] == FAR and evidence[_REFERENCE] in _SHARED
 
 
 def order(edge: Edge) -> tuple[int, bytes, bytes]:

@@ -7,6 +7,7 @@ look-up is bounded, and says whether there was more.
 from __future__ import annotations
 
 from typing import NamedTuple
+from zlib import crc32
 
 from pipeline.domain.reconciliation.assigning.blocking import (
     REFERENCES_MAX,
@@ -40,8 +41,16 @@ def by_references(item: Item, is_line: bool, index: OrderedKeys, limit: int = LO
 
 
 def settled_by_references(item: Item, index: OrderedKeys) -> list[bytes]:
-    """Return the matched items that are found by a reference of an item."""
-    return _under([b"s" + one.encode() + b"\0" for one in _references(item)], index, SETTLED_MAX).keys
+    """Return the matched items that are found by a reference of an item, or by all that it says."""
+    return _under([b"s" + one.encode() + b"\0" for one in settled_names(item)], index, SETTLED_MAX).keys
+
+
+def settled_names(item: Item) -> tuple[str, ...]:
+    """Return by what a matched item is found: its references; of a line without any, amount and all text."""
+    if item.references or not item.is_line:
+        return item.references
+    said = " ".join((*item.words, "", *item.counterparty))
+    return (f"\1{item.currency}{item.amount_minor}:{crc32(said.encode())}",)
 
 
 def by_words(item: Item, is_line: bool, index: OrderedKeys, known: Known) -> Look:

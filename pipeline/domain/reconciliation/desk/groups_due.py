@@ -16,9 +16,11 @@ from pipeline.domain.reconciliation.desk.items import as_item, details_of
 from pipeline.domain.reconciliation.desk.neighbours import Neighbours
 from pipeline.domain.reconciliation.desk.rejections import is_rejected
 from pipeline.domain.reconciliation.desk.rows import Entry, Line
+from pipeline.domain.reconciliation.groups import sayings
 from pipeline.domain.reconciliation.groups.around import Around
 from pipeline.domain.reconciliation.groups.batches import find_batch
 from pipeline.domain.reconciliation.groups.bounds import SUGGESTIONS_MAX
+from pipeline.domain.reconciliation.groups.differences import FEE
 from pipeline.domain.reconciliation.groups.found import CONFIRMED, Found, Group, ranking
 from pipeline.domain.reconciliation.groups.kinds import Named, name_kind
 from pipeline.domain.reconciliation.groups.reversals import find_reversal
@@ -76,6 +78,13 @@ def _searches(due: Entry, around: Around, near: Neighbours) -> list[Found]:
 def kind_of_due(due: Entry, around: Around) -> Named | None:
     """Return the kind of the break that a due item is, or None if it moves no money."""
     return name_kind(as_item(due), around)
+
+
+def named_fee(due: Entry, group: Group) -> Named:
+    """Return what is between the two sides of a group less a fee; `due`: its item that is due."""
+    others = tuple(key for key in group.keys if key != due.key)
+    text = sayings.of_fee_of_group(group.fee_minor, due.currency)
+    return Named(FEE, others, -group.fee_minor, "the sum is less by a fee", text)
 
 
 def candidate_of(account: AccountDesk, group: Group) -> ev.MatchCandidate:

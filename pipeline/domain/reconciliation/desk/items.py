@@ -15,6 +15,7 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.assigning.blocking import REFERENCES_MAX, first_keys, keys_of_words
+from pipeline.domain.reconciliation.assigning.surroundings import settled_names
 from pipeline.domain.reconciliation.desk.rows import (
     CLAIMED,
     EARLIER,
@@ -26,8 +27,10 @@ from pipeline.domain.reconciliation.desk.rows import (
     Posting,
 )
 from pipeline.domain.reconciliation.groups.bounds import DETAILS_MAX
-from pipeline.domain.reconciliation.scoring.item import Item
+from pipeline.domain.reconciliation.scoring.item import CHARGE, Item
+from pipeline.domain.reconciliation.texts.charges import says_charge
 from pipeline.domain.reconciliation.texts.inside import references_inside
+from pipeline.domain.reconciliation.texts.instructed import instructed_amount
 from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
 from pipeline.domain.reconciliation.texts.references import normal_reference
 from pipeline.domain.reconciliation.texts.words import word_tokens
@@ -83,7 +86,7 @@ def line_of(event: ev.StatementLine, line_id: str, content: bytes, twin: bytes) 
     named = _strong((reference, event.end_to_end_id or "", event.bank_reference or ""))
     inside = _inside((event.description, _with_others(reference)))
     references = tuple(dict.fromkeys((*named, *inside)))
-    original = None
+    original = instructed_amount(event.description, event.currency)
     if event.original_amount_minor is not None and event.original_currency:
         original = abs(event.original_amount_minor), event.original_currency
     line = Line(
@@ -116,7 +119,9 @@ def _kind_of(event: ev.StatementLine) -> str:
         return event.entry_kind
     if event.is_reversal:
         return "REVERSAL"
-    return "BATCH" if event.details is not None and len(event.details) > 1 else ""
+    if event.details is not None and len(event.details) > 1:
+        return "BATCH"
+    return CHARGE if event.amount_minor < 0 and says_charge(event.description) else ""
 
 
 def _details(
@@ -223,4 +228,4 @@ def settled_keys(entry: Entry) -> list[bytes]:
         return []
     if isinstance(entry, Posting) and entry.tier == REFERENCE:
         return []
-    return [b"s" + one.encode() + b"\0" + entry.key for one in entry.references]
+    return [b"s" + one.encode() + b"\0" + entry.key for one in settled_names(as_item(entry))]

@@ -25,6 +25,9 @@ EARLY_DAYS = 1
 """A line is dated at most so many days before its posting."""
 REVERSAL_DAYS = 60
 """A reversal comes at most so many days after what it reverses; direct debits go back for eight weeks."""
+REPEAT_TEXT_DAYS = 4
+"""A line that repeats amount and text without any reference within so many days is a duplicate: the next
+working day, a holiday included; later it may be next week's."""
 REPEAT_DAYS = 7
 """A line that repeats a reference and an amount within so many days is a duplicate; later, next month's."""
 

@@ -46,6 +46,8 @@ def difference(line: Item, posting: Item, known: Known) -> Difference | None:
     if not minor:
         if not in_time(line, posting):
             return Difference(DATE, 0, "outside the window")
+        if line.has_wrong_value_date:
+            return Difference(DATE, 0, "the value date is far from the booking")
         return Difference(REFERENCE, 0, "other references") if contradict(line, posting) else None
     if line.amount_minor == -posting.amount_minor:
         return Difference(SIGN, minor, "the other sign")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.domain.reconciliation.groups.around import Around, distance, pair_in_time
-from pipeline.domain.reconciliation.groups.bounds import REPEAT_DAYS
+from pipeline.domain.reconciliation.groups.bounds import REPEAT_DAYS, REPEAT_TEXT_DAYS
 from pipeline.domain.reconciliation.groups.likeness import contradict
 from pipeline.domain.reconciliation.scoring.item import Item
 
@@ -47,7 +47,9 @@ def _repeats(due: Item, item: Item, ids: frozenset[str]) -> bool:
     if one and two:
         return False
     same_text = (due.words, due.counterparty) == (item.words, item.counterparty)
-    return same_text and abs(due.booked_day - item.booked_day) <= 1 and abs(due.day - item.day) <= 1
+    return same_text and all(
+        abs(days) <= REPEAT_TEXT_DAYS for days in (due.booked_day - item.booked_day, due.day - item.day)
+    )
 
 
 def _ids(items: Iterable[Item]) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.kernel.currencies import EXPONENTS
+from pipeline.domain.reconciliation.scoring.item import CHARGE, Item
 
 KIND = "FEE"
 RATE_PER_MILLE = 35
@@ -13,6 +14,11 @@ FIXED_STEP_MINOR = 25
 """... in steps of 0.25 ..."""
 FIXED_SHARE = 5
 """... but no more than a fifth of the amount."""
+
+
+def is_charge(item: Item) -> bool:
+    """Whether a line's text begins as the one of a fee does, and its amount is one of a fixed fee."""
+    return item.kind == CHARGE and 0 < -item.amount_minor <= FIXED_MINOR * _scale(item.currency)
 
 
 def fee_limit(amount_minor: int, currency: str) -> int:

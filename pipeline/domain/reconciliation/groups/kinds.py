@@ -30,7 +30,7 @@ from pipeline.domain.reconciliation.groups.differences import (
     slip_of,
 )
 from pipeline.domain.reconciliation.groups.duplicates import DUPLICATE, twin_of
-from pipeline.domain.reconciliation.groups.fees import KIND, fee_limit
+from pipeline.domain.reconciliation.groups.fees import KIND, fee_limit, is_charge
 from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.partial import Partial, find_partial
 from pipeline.domain.reconciliation.scoring.item import Item
@@ -78,9 +78,10 @@ def name_kind(due: Item, around: Around) -> Named | None:
         return None
     return (
         _said_to_be_a_fee(due, around)
-        or _partial(due, around)
+        or name_partial(due, around)
         or _duplicate(due, around)
         or _fee_of_a_payment(due, around)
+        or _charged(due, around)
         or _differing(due, around)
         or _missing(due, around)
     )
@@ -99,6 +100,10 @@ def _fee_of_a_payment(due: Item, around: Around) -> Named | None:
     """A small debit with the reference of a payment that is matched: what the bank took for it."""
     payment = _payment_of(due, around) if due.amount_minor < 0 else None
     return None if payment is None else _fee(due, payment, "small, and of a payment")
+
+
+def _charged(due: Item, around: Around) -> Named | None:
+    return _fee(due, _payment_of(due, around), "its text says so") if is_charge(due) else None
 
 
 def _fee(due: Item, payment: Item | None, why: str) -> Named:
@@ -120,7 +125,8 @@ def _payment_of(due: Item, around: Around) -> Item | None:
     )
 
 
-def _partial(due: Item, around: Around) -> Named | None:
+def name_partial(due: Item, around: Around) -> Named | None:
+    """Return the partial payment that a due item is of, by reference; None: it is of none."""
     found = find_partial(due, around)
     if found is None or _is_a_slip(found):
         return None
@@ -170,6 +176,12 @@ def _differing(due: Item, around: Around) -> Named | None:
         return None
     _, found, other = min(ranked, key=lambda one: one[0])
     line, posting = (due, other) if due.is_line else (other, due)
+    return named_pair(found, line, posting, due.key)
+
+
+def named_pair(found: Difference, line: Item, posting: Item, due: bytes) -> Named:
+    """Return what a line and a posting that differ are; `due`: the key of the one that has the break."""
+    other = posting if due == line.key else line
     return Named(found.kind, (other.key,), found.minor, found.why, sayings.of_pair(found, line, posting))
 
 

@@ -44,7 +44,7 @@ def of_pair(found: Difference, line: Item, posting: Item) -> str:
     texts = {
         CURRENCY: f"the bank has {bank}, the books have {books}: the same business in two currencies",
         SIGN: f"the bank has {bank}, the books have {books}: one of them has the wrong sign",
-        DATE: f"both have {bank}, {days} days apart: a date is wrong, or the line is of another posting",
+        DATE: f"both have {bank}, {_apart(line, days)}: a date is wrong, or the line is of another posting",
         REFERENCE: f"both have {bank}, but name different references: {_named(line)} and {_named(posting)}",
         AMOUNT: f"the bank has {bank}, the books have {books}: {found.why}",
     }
@@ -75,6 +75,13 @@ def of_fee(item: Item, payment: Item | None) -> str:
     return f"a fee of {money(abs(item.amount_minor), item.currency)}{of} that the {other} have"
 
 
+def of_fee_of_group(fee_minor: int, currency: str) -> str:
+    """Return that lines are the sum of postings less a fee."""
+    return (
+        f"the bank has {money(fee_minor, currency)} less than the books: taken off, as a fee or discount is"
+    )
+
+
 def of_missing(item: Item, reversed_item: Item | None) -> str:
     """Return that the other side has nothing for an item."""
     amount = money(item.amount_minor, item.currency)
@@ -85,6 +92,12 @@ def of_missing(item: Item, reversed_item: Item | None) -> str:
     if item.is_line:
         return f"the bank has {amount}, and the books have nothing like it"
     return f"the books have {amount}, and no statement has a line like it"
+
+
+def _apart(line: Item, days: int) -> str:
+    if line.has_wrong_value_date:
+        return f"the value date {abs(line.day - line.booked_day)} days from the booking"
+    return f"{days} days apart"
 
 
 def _named(item: Item) -> str:

@@ -21,7 +21,7 @@ _FIRST_BAND = AMOUNT.at("within 0.1 %")
 _BANDS = (10, 50, 100, 200, 300, 500, 800, 1_500)
 """The ends of the bands, in hundredths of a percent of the posting's amount."""
 FAR = AMOUNT.at("further away")
-_RATE, _NEAR_RATE = AMOUNT.at("equal at the day's rate"), AMOUNT.at("within 5 % of the day's rate")
+RATE, _NEAR_RATE = AMOUNT.at("equal at the day's rate"), AMOUNT.at("within 5 % of the day's rate")
 SIGN = AMOUNT.at("equal with the sign turned")
 CURRENCY = AMOUNT.at("in another currency")
 EQUAL_ROUND = AMOUNT.at("equal, and round")
@@ -60,4 +60,4 @@ def _other_currency(posting: Item, line: Item, known: Known) -> int:
         return CURRENCY
     expected = posting.amount_minor * rate // _E8
     off = hundredths_of_percent(expected - line.amount_minor, expected)
-    return _RATE if off <= 50 else _NEAR_RATE if off <= 500 else CURRENCY
+    return RATE if off <= 50 else _NEAR_RATE if off <= 500 else CURRENCY

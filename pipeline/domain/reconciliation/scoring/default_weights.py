@@ -38,6 +38,6 @@ DEFAULT_WEIGHTS = Weights(
     ),
     confirm_from=2_500,
     margin=3_000,
-    early_margin=4_000,
+    early_margin=6_000,
     suggest_from=-2_000,
 )

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+CHARGE = "CHARGE"
+PLAIN = frozenset(("", CHARGE))
+"""Kinds of lines of which the statement says nothing."""
+
+VALUE_DAYS_MAX = 21
+"""A value date that is further from the booking is a wrong one."""
+
 
 class Item(msgspec.Struct, frozen=True, gc=False):
     """A posting or a line, in normal form; what matching compares, and nothing else.
@@ -31,6 +38,12 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     counterparty: tuple[str, ...] = ()
     """Word tokens of the other party's name or account: sorted, each once, bounded."""
     kind: str = ""
-    """What the statement says of a line: "", FEE, REVERSAL, BATCH, INFORMATION."""
+    """What the statement says of a line: "", FEE, REVERSAL, BATCH, INFORMATION; CHARGE: nothing, but its text
+    begins as the one of a fee does, which binds nothing."""
     original: tuple[int, str] | None = None
     """Instructed amount (minor units) and currency, where the bank says them (foreign exchange)."""
+
+    @property
+    def has_wrong_value_date(self) -> bool:
+        """Whether a line's value date is so far from its booking that nobody can have meant it."""
+        return abs(self.day - self.booked_day) > VALUE_DAYS_MAX
