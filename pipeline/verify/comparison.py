@@ -23,7 +23,7 @@ from pipeline.verify.dead import DeadLetters
 from pipeline.verify.findings import Findings, Problem, at
 from pipeline.verify.lanes import Lane, Versions
 from pipeline.verify.legs import Pair, sender_of
-from pipeline.verify.matching import check_of_wrong
+from pipeline.verify.matching import COUNTED, check_of_wrong
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
@@ -128,6 +128,8 @@ class Replay:
             if stream.buries:
                 comparison.dead.judge(record, code)
             for wanted in said:
+                if stream.judges and wanted.event in COUNTED:
+                    comparison.findings.count(COUNTED[wanted.event])
                 lane = self.lanes.get(wanted.topic)
                 if wanted.event in BROADCAST_ON:
                     comparison.broadcasts[stream.log, wanted.topic].send(wanted, self.number)

@@ -13,6 +13,12 @@ BREAKS = (
 )
 CORRECTIONS = ("maker is checker", "program approves", "correction", "journal", "life of a break")
 
+COUNTED = {
+    **dict.fromkeys(("BreakOpened", "BreakResolved"), "breaks"),
+    **dict.fromkeys(("BreakChanged", "CorrectionProposed", "BreakActionRefused"), "corrections"),
+}
+"""Results that are looked at by a check of their own, besides `matches`."""
+
 
 def check_of_wrong(name: str) -> str:
     """Return the check of a problem by its name."""

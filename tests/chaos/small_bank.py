@@ -83,8 +83,7 @@ class Bank:
         self.run()
         self.correct(d, a)
         self.run()
-        for number, (debtor, creditor) in enumerate(((a, b), (c, d))):
-            self.pay(f"last{number}", debtor, creditor, 1, NOW_US - 100)
+        self.pay("last", a, d, 1, NOW_US - 100)
         self.run()
 
     @staticmethod
@@ -105,7 +104,8 @@ class Bank:
             for made in log
             if made.event == "BreakOpened" and made.fields["kind"] == "MISSING_INTERNAL"
         )
-        where = {"account_id": nostro, "break_id": found["break_id"]}
+        then = {"account_id": nostro, "occurred_at": NOW_US - 500}
+        where = {**then, "break_id": found["break_id"]}
         anna, bert = (person(name) for name in ("anna", "bert"))
         legs = legs_of((nostro, "C", 7), (other, "D", 7))
         asked = {"legs": legs, "reference": "r", "reason": "why", "reverses": None}
@@ -115,7 +115,7 @@ class Bank:
         self.put("break-actions", "CorrectionApproved", said)
         said = envelope("yes", **where, correction_id="correct", actor=bert)
         self.put("break-actions", "CorrectionApproved", said)
-        items = {"account_id": nostro, "lines": [], "posting_ids": ["no", "one"], "reason": None}
+        items = {**then, "lines": [], "posting_ids": ["no", "one"], "reason": None}
         self.put("break-actions", "MatchConfirmed", envelope("match", **items, actor=anna))
         none = {"role": "LIVE", "of_tenant": "north", "weights": None, "sha256": None}
         fields = envelope("weights", **none, effective_from=NOW_US, actor=anna)

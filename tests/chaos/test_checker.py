@@ -117,6 +117,11 @@ def lose_middle(log: list[Record]) -> None:
     log.pop(len(log) // 2 - 1)
 
 
+def lose_posting(log: list[Record]) -> None:
+    postings = [made for made in log if made.event == "PostingRecorded"]
+    log.remove(postings[len(postings) // 2])
+
+
 def lose_hold(log: list[Record]) -> None:
     log.remove(next(made for made in log if made.event == "HoldRecorded"))
 
@@ -167,7 +172,7 @@ def alter_row(log: list[Record]) -> None:
 
 DAMAGES: list[tuple[str, Damage, str]] = [
     (POSTINGS, lose_tail, "lives"),
-    (POSTINGS, lose_middle, "fold"),
+    (POSTINGS, lose_posting, "fold"),
     (POSTINGS, lose_hold, "holds"),
     (POSTINGS, repeat_last, "fold"),
     (POSTINGS, swap, "accounts"),

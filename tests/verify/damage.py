@@ -58,6 +58,11 @@ class Damage:
     def again(self, record: Record, value: bytes | None = None) -> None:
         self.log.append(record.topic, record.partition, record.key, value or record.value)
 
+    def beside(self, record: Record, value: bytes | None = None) -> None:
+        """Let a record stand there once more, right behind itself."""
+        records = self.log.records[record.topic, record.partition]
+        records.insert(records.index(record), record._replace(value=value or record.value))
+
     def bury(self, record: Record) -> None:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         headers = {f"__ledgerflow.errors.{name}": str(said).encode() for name, said in where.items()}
@@ -251,15 +256,25 @@ def hand_over_a_posting_twice(log: Damage) -> None:
 
 def claim_twice(log: Damage) -> None:
     record, fields = log.find("reconciliation-results", "ItemMatched")
-    log.again(record, value_of("ItemMatched", {**fields, "statement_id": "another"}))
+    log.beside(record, value_of("ItemMatched", fields))
 
 
 def open_a_break_twice(log: Damage) -> None:
-    log.again(log.find("reconciliation-results", "BreakOpened")[0])
+    log.beside(log.find("reconciliation-results", "BreakOpened")[0])
 
 
 def resolve_what_is_not_open(log: Damage) -> None:
-    log.again(log.find("reconciliation-results", "BreakResolved")[0])
+    log.beside(log.find("reconciliation-results", "BreakResolved")[0])
+
+
+def match_another_amount(log: Damage) -> None:
+    log.change(
+        "reconciliation-results", "ItemMatched", {"tier": "REFERENCE"}, amount_minor=lambda amount: amount + 1
+    )
+
+
+def misstate_what_a_break_is(log: Damage) -> None:
+    log.change("reconciliation-results", "BreakChanged", {}, status="OPEN")
 
 
 def keep_a_break_quiet(log: Damage) -> None:

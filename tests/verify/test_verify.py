@@ -125,6 +125,8 @@ DAMAGES: list[tuple[Callable[[Damage], None], set[str]]] = [
     (damage.claim_twice, {"claims"}),
     (damage.open_a_break_twice, {"breaks"}),
     (damage.resolve_what_is_not_open, {"breaks"}),
+    (damage.match_another_amount, {"matches"}),
+    (damage.misstate_what_a_break_is, {"corrections"}),
     (damage.keep_a_break_quiet, {"planted_breaks"}),
     (damage.lose_an_alert, {"alerts"}),
     (damage.lose_the_alerts_of_a_scenario, {"alerts", "planted_frauds"}),
