@@ -17,6 +17,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.due import HOLD, Due, schedule
 from pipeline.domain.ledger.rows import write_watermark
+from pipeline.domain.reconciliation.desk.time import BranchClock
 from pipeline.runtime.kafka.fetched import Delivered, FetchState
 from pipeline.runtime.placement import Placement
 from pipeline.runtime.problems import Problems
@@ -209,6 +210,13 @@ def test_where_event_time_is_already_there_a_tick_says_nothing() -> None:
     worker = Worker()
     write_watermark(worker.rows["ledger"], NOON + 30 * SECOND)
     write_clock(worker.rows["fraud"], Clock(NOON + 30 * SECOND))
+    assert len(worker.look(2)) == 1, "a quiet account may wait in reconciliation, whose time is another one"
+    worker = Worker()
+    write_watermark(worker.rows["ledger"], NOON + 30 * SECOND)
+    write_clock(worker.rows["fraud"], Clock(NOON + 30 * SECOND))
+    items = BranchClock(worker.rows["reconciliation"])
+    items.advance(NOON + 30 * SECOND)
+    items.close()
     assert worker.look(30) == []
     assert worker.look(10) == [NOON + 36 * SECOND - MARGIN_US]
 
@@ -233,13 +241,17 @@ def test_a_tick_belongs_on_its_branch_and_nowhere_else() -> None:
 def test_the_rules_take_a_tick_of_the_worker() -> None:
     from pipeline.domain.fraud.log import FraudLog
     from pipeline.domain.ledger.stream import Ledger
+    from pipeline.domain.reconciliation.desk.rules import Desk
 
     _, event = tick_of(3, NOON)
-    out, rows, waiting = Outbox(), MemoryRows(), MemoryRows()
+    out, rows, waiting, items = Outbox(), MemoryRows(), MemoryRows(), MemoryRows()
     FraudLog().apply(event, Arrival(NOON + MARGIN_US, 3, 8), waiting, out)
     assert out.items == [("ledger-commands", "", None)]
     Ledger().apply(event, Arrival(NOON + MARGIN_US, 3, 8), rows, out)
-    assert TICKING.clocks["ledger"](rows) == TICKING.clocks["fraud"](waiting) == NOON
+    assert out.items[1:] == [("reconciliation-items", "", None)]
+    Desk().apply(event, Arrival(NOON + MARGIN_US, 3, 8), items, out)
+    times = (TICKING.clocks[table](known) for table, known in (("ledger", rows), ("fraud", waiting)))
+    assert {*times, TICKING.clocks["reconciliation"](items)} == {NOON}
 
 
 # --- the transaction that a tick is in
