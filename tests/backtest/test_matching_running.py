@@ -88,9 +88,12 @@ def test_a_break_that_is_over_says_when(tmp_path: Path) -> None:
     postings = [{"reference": "R1", "occurred_at": march(2)}]
     lines = [{"reference": "R1", "booked_at": "2026-04-20T09:00:00Z"}]
     found = run(files_of(tmp_path, postings, lines), over_desk())
-    (match,), (left,) = found.confirmed, found.breaks()
-    assert left.opened_at < left.resolved_at == match.decided_at
-    assert (found.opened, found.open_breaks()) == ({"MISSING_EXTERNAL": 1}, {})
+    (match,), (missing, *differing) = found.confirmed, found.breaks()
+    assert missing.opened_at < missing.resolved_at == match.decided_at
+    assert {(one.kind, one.opened_at, one.resolved_at) for one in differing} == {
+        ("DATE", match.decided_at, match.decided_at)
+    }
+    assert (found.opened, found.open_breaks()) == ({"MISSING_EXTERNAL": 1, "DATE": 1}, {})
 
 
 def test_pairs_that_differ_in_their_amounts_are_counted(tmp_path: Path) -> None:

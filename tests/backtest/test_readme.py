@@ -30,7 +30,7 @@ def test_the_example_of_reconciliation_is_complete(tmp_path: Path) -> None:
     assert rows == [("x1", "b1", "REFERENCE"), ("x2", "b2", "SCORED")]
     with (tmp_path / "breaks.csv").open(newline="") as opened:
         breaks = {(row["item"], row["kind"], row["resolved_at"]) for row in csv.DictReader(opened)}
-    assert breaks == {("b3", "MISSING_EXTERNAL", ""), ("x3", "MISSING_INTERNAL", "")}
+    assert breaks == {("b3", "MISSING_EXTERNAL", ""), ("x3", "FEE", "")}
 
 
 def run_example(part: str, folder: Path) -> str:
