@@ -19,6 +19,7 @@ import schemas
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.routing import record_key
+from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from pipeline.loadgen.emitter import Encode
 from pipeline.loadgen.plan import LoadPlan, Produce
 from tests.chaos.fraud_published import (
@@ -55,8 +56,11 @@ TOPICS = {
     ev.PaymentInitiated: "payments",
     ev.PaymentReviewed: "payments",
     ev.PaymentCancelled: "payments",
+    ev.BreakCommented: "break-actions",
+    ev.MatchingWeightsPublished: "matching-rules",
 }
 PAY_EVERY, BURST_EVERY, LATE_EVERY, LABEL_EVERY, REVIEW_EVERY, RATE_EVERY = 4, 32, 28, 10, 14, 60
+COMMENT_EVERY = 20
 """Each so many ordinary payments of the load."""
 ACTS_WITHIN = 4
 """All is published within the first of so many parts of the load."""
@@ -96,6 +100,7 @@ class FraudTown:
             yield self._record(opened)
         for base, quote, rate_e8 in RATES:
             yield self._record(ev.RateQuoted(*self._envelope(at), base, quote, rate_e8, at))
+        yield self._record(self._weights(at))
 
     def follow(self, payments: int) -> Iterator[Produce]:
         """Yield what belongs to the steps of the load so far."""
@@ -125,6 +130,23 @@ class FraudTown:
             yield ev.RateQuoted(
                 *self._envelope(at), base, quote, rate_e8, at - self._random.choice((0, HOUR_US))
             )
+
+        if number % COMMENT_EVERY == 11:
+            yield self._comment(at)
+
+    # --- reconciliation
+
+    def _weights(self, at: int) -> ev.MatchingWeightsPublished:
+        """Return weights of matching of the town: those of the product."""
+        weights = DEFAULT_WEIGHTS
+        return ev.MatchingWeightsPublished(
+            *(*self._envelope(at), "LIVE", TENANT, weights.canonical().decode(), weights.hash(), at)
+        )
+
+    def _comment(self, at: int) -> ev.BreakCommented:
+        """Return a comment on a break that the town has not."""
+        actor = ev.Actor("idp", "eve", "s1")
+        return ev.BreakCommented(*self._envelope(at), "ann", self._name("break"), "who knows?", actor)
 
     # --- payments
 

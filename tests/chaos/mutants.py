@@ -573,10 +573,10 @@ def never_in_time(patch: Set) -> None:
     patch(journal_home.HomeJournal, "is_late", lambda self: True)
 
 
-@mutant("takes a command for not_yet that is less than thirty days old")
+@mutant("takes a command for not_yet that is less than ninety days old")
 def too_eager(patch: Set) -> None:
     answer = ledger.answer_ahead
-    patch(ledger, "answer_ahead", lambda ahead_max, *about: answer(-30 * 86_400_000_000, *about))
+    patch(ledger, "answer_ahead", lambda ahead_max, *about: answer(-90 * 86_400_000_000, *about))
 
 
 @mutant("takes the US dollar for no currency")
