@@ -232,9 +232,10 @@ class Chain:
         for place, one in enumerate(links):
             near = [other for other in links if other is not one and abs(other.day - one.day) <= NEAR_DAYS]
             near += links[place - 1 : place] if place else []
-            is_odd = self.statements[one.statement_id, currency].is_odd
+            statement = self.statements[one.statement_id, currency]
+            needs_guess = statement.is_odd or len(statement.closings) > 1
             if (
-                not is_odd
+                not needs_guess
                 and one.statement_id not in named
                 and all(other.closing != one.opening for other in near)
             ):
