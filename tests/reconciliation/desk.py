@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.stream import apply
+from tests.reconciliation_desk.entries import DAY, Entries
 
-DAY = 86_400_000_000
-NOON = DAY // 2
 LATER = 10**6 * DAY
 
 
-class Desk:
-    """One partition, fed entry by entry of a ledger. Days are days since 1970, events happen at noon.
+class Desk(Entries):
+    """One partition of the stream before, fed entry by entry of a ledger (`Entries`).
 
-    1 posting P1 -100 [INV1 | pay:PAY1]   a debit with a reference or a payment id; its entry is entry-P1
-    1 line S1/2 -100 [INV1] [day:3]       line 2 of statement S1; its value date, if not the event's day
-    1 close S1 500 400 2                  opening and closing balance, number of lines
-    1 tick                                time passes: an empty statement in another currency
+    A tick is an empty statement in another currency here.
     """
 
     def __init__(self, **rules: int) -> None:
+        super().__init__()
         self.rules = ReconciliationSettings(**rules)
         self.rows = MemoryRows()
-        self.number = 0
 
     def apply(self, event: Any, recorded_at: int = LATER) -> list[Any]:
         """Apply an event and return what it emits; a refusal leaves nothing behind."""
@@ -44,67 +42,11 @@ class Desk:
 
     def read(self, entry: str) -> Any:
         """Return the event of an entry."""
-        day, kind, *words = entry.split()
-        self.number += 1
-        common: dict[str, Any] = {
-            "event_id": f"event-{self.number}",
-            "tenant_id": "acme",
-            "occurred_at": int(day) * DAY + NOON,
-            "correlation_id": "c",
-            "causation_id": None,
-            "account_id": "nostro",
-            "currency": "EUR",
-        }
-        if kind == "posting":
-            return self._posting(common, *words)
-        if kind == "line":
-            return self._line(common, *words)
-        if kind == "tick":
-            common["currency"], words = "XXX", [f"tick-{day}-{self.number}", "0", "0", "0"]
-        statement_id, opening, closing, line_count = words
-        return ev.StatementClosed(
-            **common,
-            statement_id=statement_id,
-            opening_balance_minor=int(opening),
-            closing_balance_minor=int(closing),
-            line_count=int(line_count),
-            closed_at=common["occurred_at"],
-        )
-
-    def _posting(self, common: dict[str, Any], posting_id: str, amount: str, name: str = "") -> Any:
-        signed = int(amount)
-        payment_id = name.removeprefix("pay:") if name.startswith("pay:") else None
-        return ev.PostingRecorded(
-            **common,
-            posting_id=posting_id,
-            entry_id=f"entry-{posting_id}",
-            payment_id=payment_id,
-            account_type="nostro",
-            side="CREDIT" if signed >= 0 else "DEBIT",
-            amount_minor=abs(signed),
-            account_sequence=self.number,
-            balance_minor_after=0,
-            branch=0,
-            reference=name if name and payment_id is None else None,
-            booked_at=None,
-            held_minor_after=None,
-        )
-
-    def _line(self, common: dict[str, Any], place: str, amount: str, *words: str) -> Any:
-        statement_id, line_no = place.split("/")
-        days = [int(word.removeprefix("day:")) for word in words if word.startswith("day:")]
-        names = [word for word in words if not word.startswith("day:")]
-        day = days[0] if days else common["occurred_at"] // DAY
-        return ev.StatementLine(
-            **common,
-            statement_id=statement_id,
-            line_no=int(line_no),
-            external_reference=names[0] if names else None,
-            amount_minor=int(amount),
-            booked_at=day * DAY + NOON,
-            value_date=day,
-            description="text",
-        )
+        day, kind, *_ = entry.split()
+        if kind != "tick":
+            return super().read(entry)
+        closed = super().read(f"{day} close tick-{day}-{self.number + 1} 0 0 0")
+        return msgspec.structs.replace(closed, currency="XXX")
 
     def run(self, ledger: str) -> list[Any]:
         """Apply the entries of a ledger and return what they emit."""
