@@ -21,7 +21,7 @@ from pipeline.verify.applied import AppliedOffset
 from pipeline.verify.broadcasts import Broadcasts
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.findings import Findings, Problem, at
-from pipeline.verify.lanes import Lane, Versions
+from pipeline.verify.lanes import Lane
 from pipeline.verify.legs import Pair, sender_of
 from pipeline.verify.matching import COUNTED, check_of_wrong
 from pipeline.verify.model.record import Record
@@ -41,6 +41,7 @@ from pipeline.verify.model.wire import (
 )
 from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, TABLELESS, WRITTEN, Output, Stream, check_of
 from pipeline.verify.topics import Heard, Listener, Topics
+from pipeline.verify.versions import Versions
 
 Offsets = Mapping[tuple[str, int], int]
 """By topic and partition."""

@@ -1,21 +1,16 @@
 """What must come out beside what did, one topic of one partition at a time, both as they come.
 
-    Lane      every event, in order:                 expected, expected, ... | record, record, ...
-    Versions  a compacted topic or a table: states may be left out, but not the last one, nor their order
+    expected, expected, ... | record, record, ... -> what differs      (of compacted topics: `versions`)
 
-Both go on where they have stopped: a caller that reads a growing log compares only what is new. Where the two
+It goes on where it has stopped: a caller that reads a growing log compares only what is new. Where the two
 sides differ, a lane looks for the next place where they go on together, so that one lost record is one
 problem. What never changes: a record is taken for one expected event, and an event for one record.
 """
 
 from __future__ import annotations
 
-import marshal
-from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterator
-from operator import itemgetter
-from typing import Any
 
 from pipeline.verify.findings import Findings, Problem, at
 from pipeline.verify.model.record import Record
@@ -182,121 +177,3 @@ class Lane:
         self._problems += 1
         if self._problems <= PROBLEMS_MAX:
             self._findings.wrong(problem)
-
-
-class States:
-    """The states that one key goes through, each as a number that stands for it."""
-
-    __slots__ = ("hashes", "last", "reached", "shown", "sources")
-
-    def __init__(self) -> None:
-        self.hashes = array("q")
-        self.sources = array("q")
-        """The offsets that have caused them."""
-        self.reached = 0
-        """How many of them are over."""
-        self.shown: Record | None = None
-        """The record of the last one."""
-        self.last: Expected | None = None
-
-
-class Versions:
-    """A compacted topic beside the states that its keys go through; about 16 bytes a state.
-
-    Compaction and group commit may leave states out, but not the last one of a key, and not their order. Of
-    a row that came and went there may be nothing at all.
-    """
-
-    def __init__(
-        self,
-        findings: Findings,
-        check: str,
-        actual: Iterator[Record],
-        place: tuple[str, int],
-        older: bool = False,
-    ) -> None:
-        """`actual` may end and go on later."""
-        self._findings = findings
-        self._check = check
-        self._source = actual
-        self._place = place
-        self._older = older
-        self._states: dict[bytes, States] = {}
-        self._values: itemgetter[Any] | None = None
-        """Takes the values of a state, in the order of their names."""
-        self._problems = 0
-
-    def expect(self, wanted: Expected) -> None:
-        """Expect a state of its key after those before."""
-        states = self._states.get(wanted.key)
-        if states is None:
-            states = self._states[wanted.key] = States()
-        states.hashes.append(self._hash_of(wanted))
-        states.sources.append(wanted.source)
-        states.last = wanted
-
-    def finish(self, least: int | None = None, causes: Container[str | None] = ()) -> None:
-        """Compare what has come. `least`: states caused by later offsets may not be there yet."""
-        shown = 0
-        for record in self._source:
-            self._compare(record)
-            shown += 1
-        self._findings.count(self._check, shown)
-        for key, states in self._states.items():
-            needed = len(states.sources)
-            while least is not None and needed and states.sources[needed - 1] >= least:
-                needed -= 1
-            if needed <= states.reached:
-                continue
-            allowed = states.hashes[needed - 1 :]
-            gone = _GONE in allowed  # of a row that came and went there may be nothing
-            if states.shown is not None and states.hashes[states.reached - 1] in allowed:
-                continue  # the same state once more, of which one may stand for both
-            if states.shown is None and not gone:
-                text = f"nothing of {key!r}, caused by offset {states.sources[0]}"
-                self._say(Problem(self._check, *self._place, -1, text))
-            elif states.shown is not None:
-                self._say(at(self._check, states.shown, f"the last state of {key!r} is an old one"))
-
-    def _compare(self, record: Record) -> None:
-        states = self._states.get(record.key or b"")
-        if states is None:
-            return self._say(at(self._check, record, f"{record.key!r} has no state that anything has caused"))
-        now, known = self._hash_of(record), states.hashes
-        for place in range(states.reached, len(known)):
-            if known[place] == now:
-                states.reached, states.shown = place + 1, record
-                return
-        wanted = states.last
-        assert wanted is not None
-        if self._older and record.fields.keys() < wanted.fields.keys():  # its version knows less of a state
-            states.shown = record
-            if difference(record, wanted, older=True) is None:
-                states.reached = len(known)
-            return
-        text = difference(record, wanted) or "it is its last state"
-        text = f"a state of {record.key!r} that it never had, twice, or out of order ({text})"
-        self._say(at(self._check, record, text))
-
-    def _hash_of(self, said: Record | Expected) -> int:
-        """Return a number that stands for a state, within this process: of a row its bytes, else its fields.
-
-        Not `hash` of the values themselves: -1 and -2 have the same.
-        """
-        if not said.fields:
-            return _GONE if said.value is None else hash(said.value)
-        if self._values is None:
-            self._values = itemgetter(*sorted(said.fields))
-        try:
-            return hash(marshal.dumps(self._values(said.fields), 0))
-        except KeyError:
-            return _GONE
-
-    def _say(self, problem: Problem) -> None:
-        self._problems += 1
-        if self._problems <= PROBLEMS_MAX:
-            self._findings.wrong(problem)
-
-
-_GONE = -1
-"""Stands for a row that is deleted; no hash is -1."""

@@ -10,7 +10,7 @@ from pipeline.verify.dead import DeadLetters, Place
 from pipeline.verify.decode import Decoder
 from pipeline.verify.findings import Problem, first_of
 from pipeline.verify.journal import Journal
-from pipeline.verify.lanes import Lane, Versions
+from pipeline.verify.lanes import Lane
 from pipeline.verify.model.intake import Intake
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.record import Record
@@ -27,6 +27,7 @@ from pipeline.verify.model.wire import (
     msgpack,
 )
 from pipeline.verify.planted import Planted, PlantedChecks
+from pipeline.verify.versions import Versions
 from tests.chaos.by_hand import envelope, opened, record
 from tests.chaos.judge import Problems, Tail
 from tests.chaos.small_bank import Bank
@@ -118,6 +119,23 @@ def test_a_state_may_be_left_out_but_not_go_back_and_not_be_the_last_one_missing
     assert problems(1, 3) == problems(3) == problems(1, 2, least=2) == problems(least=0) == []
     for bad in (problems(2, 1, 3), problems(2), problems(), problems(3, 3), problems(1, key=b"x")):
         assert bad != []
+
+
+def test_a_state_that_a_waiting_record_may_have_caused_is_compared_once_nothing_waits() -> None:
+    def problems(*shown: int) -> list[Problem]:
+        log = [record("B", envelope("e", account_id="a"), at) for at in range(len(shown))]
+        log = [made._replace(key=b"k", fields={"amount": one}) for made, one in zip(log, shown, strict=True)]
+        found = Problems()
+        versions = Versions(found, "b", iter(log), (BALANCES, 0))
+        versions.expect(Expected(BALANCES, b"k", "B", {"amount": 1}, 0))
+        versions.finish(1, {"waits"})
+        assert found.new == []
+        versions.expect(Expected(BALANCES, b"k", "B", {"amount": 2}, 1))
+        versions.finish(2)
+        return found.new
+
+    assert problems(1, 2) == problems(2) == []
+    assert problems(1, 3) != [] and problems(1, 2, 1) != [] and problems(1) != []
 
 
 def summed(*logs: list[Record], ended: bool = True) -> list[Problem]:

@@ -22,6 +22,8 @@ class View(NamedTuple):
     name: str
     key: tuple[str, ...]
     fields: tuple[str, ...]
+    asked: tuple[tuple[str, str], ...] = ()
+    """What a list is asked for besides."""
 
 
 BALANCE_VIEW = View(
@@ -48,6 +50,7 @@ BREAK_VIEW = View(
         *("type", "amount_minor", "currency", "statement_id", "line_no", "posting_id", "detail"),
         "opened_at",
     ),
+    asked=(("state", "OPEN"),),
 )
 STUCK_VIEW = View(
     "stuck",
@@ -99,7 +102,7 @@ def read_view(url: str, view: View, tenants: Iterable[str]) -> list[dict[str, An
 def read_list(url: str, view: View, tenant: str) -> list[dict[str, Any]]:
     """Return the rows that a worker shows as a tenant's, page by page."""
     rows: list[dict[str, Any]] = []
-    query = urllib.parse.urlencode({"tenant": tenant, "limit": 1000})
+    query = urllib.parse.urlencode({"tenant": tenant, "limit": 1000, **dict(view.asked)})
     page: str | None = f"{url.rstrip('/')}/{view.name}?{query}"
     while page is not None:
         request = urllib.request.Request(page, headers={"Accept": "application/json"})

@@ -231,13 +231,10 @@ def test_bad_requests_are_problems(bank: Bank, path: str, status: int) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-SAMPLES = {
-    "account": ACCOUNTS[0],
-    "instrument": "nothing",
-    "payment": "pay-60001",
-    "journal": "nothing",
-    "proposal": "nothing",
-}
+UNKNOWN = ("instrument", "journal", "proposal", "break", "posting", "line")
+SAMPLES = {"account": ACCOUNTS[0], "payment": "pay-60001"} | dict.fromkeys(UNKNOWN, "nothing")
+OF_OTHERS = {"/fraud-payees/": {"account": ACCOUNTS[1]}, "/reconciliation/": {"account": ACCOUNTS[2]}}
+"""Pages that know other accounts: one that was paid, one with a statement."""
 
 
 def test_every_documented_page_is_there(bank: Bank) -> None:
@@ -245,10 +242,10 @@ def test_every_documented_page_is_there(bank: Bank) -> None:
         pages = get(url).body["pages"]
         assert pages == documented(VIEWS)
         for path in pages:
-            paid = {"account": ACCOUNTS[1]} if path.startswith("/fraud-payees/") else {}
-            filled = path.partition("?")[0].format(tenant=bank.tenant, **(SAMPLES | paid))
+            about = next((about for start, about in OF_OTHERS.items() if path.startswith(start)), {})
+            filled = path.partition("?")[0].format(tenant=bank.tenant, **(SAMPLES | about))
             answer = get(url + filled + (f"?tenant={bank.tenant}" if "tenant=" in path else ""))
-            unknown = any(f"{{{name}}}" in path for name, value in SAMPLES.items() if value == "nothing")
+            unknown = any(f"{{{name}}}" in path for name in UNKNOWN)
             assert answer.status == (404 if unknown else 200), path
             assert "no such page" not in answer.text, path
 

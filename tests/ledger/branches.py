@@ -27,7 +27,7 @@ DAY = 86_400_000_000
 
 
 Items = list[tuple[str, str, Any]]
-"""Outputs: (topic, key, event)."""
+"""Outputs: (topic, key, event); a record passed on has its event, and no key."""
 
 
 class Branch:
@@ -78,7 +78,12 @@ class ByRows:
         except Reject as reject:
             assert branch.rows.data == before and out.items == [], "a refused record has had an effect"
             return reject.code, []
-        return None, out.items
+        return None, with_passed_on(out.items, event)
+
+
+def with_passed_on(items: Items, record: Any) -> Items:
+    """Return the outputs of a record; where it was passed on itself, it stands for itself."""
+    return [(topic, key, record if said is None else said) for topic, key, said in items]
 
 
 class Branches:
@@ -227,13 +232,16 @@ def clearing_total(ledger: Branches, currency: str = "EUR") -> int:
 
 def replayed(branch: Branch, number: int, count: int, rules: LedgerRules | None = None) -> tuple[Any, bytes]:
     """Return the rows and the outputs (as bytes) that the branch's log gives when it is applied again."""
-    ledger, rows, out = Ledger(rules), MemoryRows(), Outbox()
+    ledger, rows = Ledger(rules), MemoryRows()
+    said: Items = []
     for event, recorded_at in branch.log:
+        out = Outbox()
         try:
             ledger.apply(event, Arrival(recorded_at, number, count), rows, out)
         except Reject:
             continue
-    return rows.data, said_bytes(out.items)
+        said += with_passed_on(out.items, event)
+    return rows.data, said_bytes(said)
 
 
 def said_bytes(items: Iterable[tuple[str, str, Any]]) -> bytes:

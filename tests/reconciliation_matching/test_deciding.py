@@ -10,9 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.reconciliation.assigning.components import around, components
-from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, link, strongest, unlink
+from pipeline.domain.reconciliation.assigning.edges import (
+    EDGES_MAX,
+    Edge,
+    confirmable,
+    link,
+    strongest,
+    unlink,
+)
 from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Decided, Outcome, decide
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
+from pipeline.domain.reconciliation.scoring.features import AMOUNT, FEATURES, REFERENCE
 
 _KEYS = st.integers(0, 9).map(lambda number: b"%d" % number)
 _EDGES = st.lists(
@@ -153,6 +161,16 @@ def test_what_may_not_be_confirmed_is_suggested_and_disputes_nothing() -> None:
     ]
     decided = {one.edge: one.outcome for one in decide(edges, DEFAULT_WEIGHTS)}
     assert decided == {edges[1]: Outcome.CONFIRMED, edges[2]: Outcome.SUGGESTED}
+
+
+def test_other_amounts_under_other_references_are_two_payments() -> None:
+    def found(amount: str, reference: str) -> bool:
+        buckets = {AMOUNT: amount, REFERENCE: reference}
+        return confirmable(tuple(one.at(buckets[one]) if one in buckets else 0 for one in FEATURES))
+
+    fee, none, others = "less by what looks like a fee", "a side has none", "different references"
+    assert not found(fee, others) and not found("within 1 %", others)
+    assert found(fee, none) and found(fee, "the same reference") and found("equal", others)
 
 
 @given(_EDGES, st.booleans())

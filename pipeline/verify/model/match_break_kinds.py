@@ -32,7 +32,8 @@ IN_TIME = range(-1, 32)
 VALUE_DAYS = 21
 """A value date that is further from the booking is a wrong one."""
 NEED_A_PAIR = ("PARTIAL", "FX", "SIGN", "REFERENCE", "DATE", "CURRENCY", "AMOUNT")
-ALONE = ("MISSING_INTERNAL", "MISSING_EXTERNAL", "DUPLICATE")
+MISSING = ("MISSING_INTERNAL", "MISSING_EXTERNAL")
+ALONE = (*MISSING, "DUPLICATE")
 
 
 def check_kind(kind: str, item: Item, others: Sequence[Item], difference: int | None, say: Say) -> None:
@@ -68,8 +69,8 @@ def differences(kind: str, item: Item, others: Sequence[Item], sides: Sequence[I
 
 def flaw_of(kind: str, item: Item, others: list[Item], sides: list[Item]) -> str | None:
     """Return why a break cannot be of a kind."""
-    if kind in ("MISSING_INTERNAL", "MISSING_EXTERNAL"):
-        return None if item.is_line == (kind == "MISSING_INTERNAL") else "it is of the other side"
+    if kind in MISSING:
+        return missing_flaw(kind, item, others)
     if kind == "DUPLICATE":
         same = [one for one in others if one.is_line == item.is_line and one is not item]
         equal = any((one.currency, one.amount) == (item.currency, item.amount) for one in same)
@@ -82,6 +83,16 @@ def flaw_of(kind: str, item: Item, others: list[Item], sides: list[Item]) -> str
     other = sides[0]
     line, posting = (item, other) if item.is_line else (other, item)
     return pair_flaw(kind, line, posting)
+
+
+def missing_flaw(kind: str, item: Item, others: list[Item]) -> str | None:
+    """Return why an item is not missing on the other side; it may name what it takes back on its own."""
+    if item.is_line != (kind == "MISSING_INTERNAL"):
+        return "it is of the other side"
+    takes_back = [(one.is_line, one.currency, one.amount) for one in others]
+    if takes_back not in ([], [(item.is_line, item.currency, -item.amount)]):
+        return "it has a counterpart that it does not take back"
+    return None
 
 
 def pair_flaw(kind: str, line: Item, posting: Item) -> str | None:

@@ -15,8 +15,7 @@ TYPES = (
     *("OPENING_BALANCE", "CLOSING_BALANCE", "SEQUENCE_GAP"),
 )
 """Kinds that are types, too: those that readers of version 1 know."""
-OTHERS = ("counterpart_lines", "counterpart_postings")
-OF_STATEMENTS = ("line_id", *OTHERS, "difference_minor")
+OF_STATEMENTS = ("line_id", "counterpart_lines", "counterpart_postings", "difference_minor")
 """What a break of a statement does not have."""
 UNSCORED = ("REFERENCE", "PERSON", "CORRECTION")
 MATCH_CODES = (
@@ -32,8 +31,6 @@ def check_opened(said: dict[str, Any], is_of_item: bool, say: Say) -> None:
     if kind in TYPES and said["type"] != kind:
         say("kind", f"{kind} has the type {said['type']}")
     has = [name for name in OF_STATEMENTS if said.get(name)]
-    if kind in ("MISSING_INTERNAL", "MISSING_EXTERNAL") and set(has) & set(OTHERS):
-        say("kind", f"{kind} has a counterpart")
     if not is_of_item and has and said["line_no"] is None:
         say("kind", f"{kind} of a statement has {has[0]}")
 

@@ -24,6 +24,7 @@ _AMOUNT, _KIND = FEATURES.index(AMOUNT), FEATURES.index(KIND)
 _AGREEING = (EQUAL, EQUAL_ROUND, INSTRUCTED, RATE)
 _REFERENCE = FEATURES.index(REFERENCE)
 _SHARED = [REFERENCE.at(one) for one in REFERENCE.buckets[1:4]]
+_OTHER = REFERENCE.at("different references")
 _PLAIN, _BATCH = 0, KIND.at("a batch")
 
 
@@ -45,9 +46,13 @@ def confirmable(evidence: Evidence) -> bool:
     """Return whether a pair may be confirmed as one to one at all.
 
     Not if the amounts are far apart, of other currencies without a rate, or opposite: that is a part of a
-    payment, a group or an error. Not if the statement calls the line a fee, a reversal or information.
+    payment, a group or an error. Not if the amounts differ and the references do, too: two payments. Not if
+    the statement calls the line a fee, a reversal or information.
     """
-    return evidence[_AMOUNT] not in (FAR, CURRENCY, SIGN) and evidence[_KIND] in (_PLAIN, _BATCH)
+    amount = evidence[_AMOUNT]
+    if amount in (FAR, CURRENCY, SIGN) or evidence[_KIND] not in (_PLAIN, _BATCH):
+        return False
+    return amount in _AGREEING or evidence[_REFERENCE] != _OTHER
 
 
 def amounts_agree(evidence: Evidence) -> bool:
