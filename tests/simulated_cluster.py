@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,6 +59,12 @@ RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
 def encode(event: Any) -> bytes:
     """Return the value of an event, newest version."""
     return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), lists_of(msgspec.to_builtins(event)))
+
+
+@lru_cache(1_024)
+def _decoded(value: bytes | None, bytes_max: int) -> tuple[list[Any], list[Any]]:
+    """Decode a value; an event goes unchanged through several logs, and is read by several streams."""
+    return CODEC.decode([value], bytes_max)
 
 
 def lists_of(value: Any) -> Any:
@@ -213,7 +220,7 @@ class SimulatedCluster:
 
     def _decode(self, record: Record) -> tuple[Any, str]:
         """Return the event of a record and why there is none."""
-        (event,), dead = CODEC.decode([record.value], bytes_max_of(record.topic))
+        (event,), dead = _decoded(record.value, bytes_max_of(record.topic))
         if dead:
             return None, dead[0].code
         if record.key is None:

@@ -17,6 +17,8 @@ from tests.chaos.mutants import MUTANTS
 from tests.chaos.side_by_side import first_difference
 from tests.simulated_cluster import decoder
 
+SHORT = 40
+"""Payments of a load that tells every story once, rare ones too."""
 WRONG_RULES = (
     *("no_dedupe", "no_leg", "no_credit", "rounded", "one_cent", "kept_hold", "random_ids"),
     *("any_hold", "any_capture", "any_reversal", "any_journal", "any_change", "any_home"),
@@ -25,13 +27,10 @@ WRONG_RULES = (
     *("own_periods", "forgotten_period", "never_in_time", "too_eager", "no_dollars"),
     *("any_age", "short_memory"),
     *("zone_one_short", "lost_line", "value_for_booking", "late_line"),
-)
-"""Mutants of the rules; those of the runtime need real workers (`python -m tests.chaos --mutants`)."""
-RARE_RULES = (
     *("never_ahead", "deaf_to_cancellations", "hasty_journals", "nobody_asked", "any_content", "silent_past"),
     *("no_tolerance", "no_shares", "any_rate", "part_of_a_link"),
 )
-"""Mutants that show by rare stories; a short load tells each of these."""
+"""Mutants of the rules; those of the runtime need real workers (`python -m tests.chaos --mutants`)."""
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +41,11 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> tuple[Topics, Path]:
 @pytest.mark.parametrize("name", WRONG_RULES)
 def test_a_wrong_rule_is_found(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[name].patch(monkeypatch.setattr)
-    assert problems(*processed(tmp_path, payments=250)) != []
-
-
-@pytest.mark.parametrize("name", RARE_RULES)
-def test_a_wrong_rule_of_what_is_rare_is_found(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    MUTANTS[name].patch(monkeypatch.setattr)
-    assert problems(*processed(tmp_path, payments=40)) != []
+    assert problems(*processed(tmp_path, payments=SHORT)) != []
 
 
 def test_the_checker_finds_nothing_wrong_with_a_short_load(tmp_path: Path) -> None:
-    assert problems(*processed(tmp_path, payments=40)) == []
+    assert problems(*processed(tmp_path, payments=SHORT)) == []
 
 
 def test_the_checker_finds_nothing_wrong_with_a_load(load: tuple[Topics, Path]) -> None:
