@@ -104,13 +104,11 @@ class Breaks:
             say("currencies", f"{item.name} is of {item.currency}, its break of {said['currency']}")
         if said.get("since") is not None and said["since"] != item.day:
             say("since", f"{item.name} is of day {item.day}, its break counts from {said['since']}")
-        others: list[Item] = []
-        for ref in said.get("counterpart_lines") or ():
-            line = account.line(ref)
-            others += [line] if line is not None else []
-        for posting_id in said.get("counterpart_postings") or ():
-            posting = account.postings.get(posting_id)
-            others += [posting] if posting is not None else []
+        named = [account.line(ref) for ref in said.get("counterpart_lines") or ()]
+        named += map(account.postings.get, said.get("counterpart_postings") or ())
+        others = [one for one in named if one is not None]
+        if len(others) < len(named):
+            say("unknown item", f"a counterpart of {item.name} is not known")
         check_kind(kind, item, others, said.get("difference_minor"), say)
 
     def resolved(self, said: dict[str, Any], now: int, say: Say) -> Break | None:
