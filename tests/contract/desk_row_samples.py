@@ -7,28 +7,30 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.reconciliation import rows as before
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.reconciliation.desk import rows
+from pipeline.domain.reconciliation.item_rows import CHAIN_ROW, CLAIM_ROW, STATEMENT_ROW
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample
 
-LINE_BEFORE = before.BankLine(
+LINE_BEFORE = (
     "north", "nostro-1", "s-1", 3, "EUR", -12_50, 20_541, AT, "ref é€", b"\x00digest", True, "CLAIMED", "b-1",
     2, "p-1",
 )  # fmt: skip
-POSTING_BEFORE = before.Posting(
+POSTING_BEFORE = (
     *("north", "nostro-1", "p-1", "EUR", LOW, 20_541, 9, AT),
     *(("pay-1", "e-1"), ("pay-1", "e-1", "free é€"), "AMOUNT", "b-2", 1),
 )
+"""The fields of a line and of a posting in the first layout; in the second one, when it has ended, too."""
+STATEMENT = ["EUR", 3, 1, 4, LOW, True, 5, HIGH, 4, AT, "b-1", "b-2", 2]
+OPEN_STATEMENT = ["EUR", 0, 0, 0, 0, False, 0, 0, 0, 0, "", "", 0]
+CLAIM = [20_541, "reference", True]
+LINKS = [[AT, "s-1", 5, LOW, "b-1"], [AT + 1, "s-2", 7, 8, ""]]
+"""What the stream before kept of statements: rows that nobody reads any more."""
 
 
-def ended(row: Any) -> Any:
-    """Return a row of which is known when it has ended."""
-    return msgspec.structs.replace(row, ended_at=AT)
-
-
-def _taken(row: Any, content: type[rows.Posting] | type[rows.Line]) -> rows.Entry:
+def _taken(content: type[rows.Posting] | type[rows.Line], *values: Any) -> rows.Entry:
     """Return an item of the stream before as the desk reads it."""
-    taken: rows.Entry = content(*msgspec.structs.astuple(row))
+    taken: rows.Entry = content(*values)
     return msgspec.structs.replace(taken, form=rows.EARLIER)
 
 
@@ -39,9 +41,12 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
         ("posting", POSTING_BEFORE, rows.Posting),
     )
     for layout, values in (
-        (1, (_taken(known, content),)),
-        (2, (_taken(known, content), _taken(ended(known), content))),
+        (1, (_taken(content, *known),)),
+        (2, (_taken(content, *known), _taken(content, *known, AT))),
     )
+} | {
+    ("reconciliation", "statement", 1): ([*OPEN_STATEMENT, None], [*STATEMENT, None]),
+    ("reconciliation", "claim", 1): ([*CLAIM, None],),
 }
 _POSTING = rows.Posting(
     *("north", "nostro-1", "p-1 é€", "EUR", LOW, 20_541, HIGH, AT, (), ("PAY1", "E1", "INV10017")),
@@ -112,7 +117,15 @@ def _sample(*values: msgspec.Struct) -> Sample:
     )
 
 
+def _fields(kind: RowKind, *values: list[Any]) -> Sample:
+    """Return the sample of a kind of row that has a list of fields."""
+    return Sample(kind, kind.pack, unpacker(kind, list), values)
+
+
 SAMPLES = (
+    _fields(STATEMENT_ROW, [*OPEN_STATEMENT, None], [*STATEMENT, None], [*OPEN_STATEMENT, AT]),
+    _fields(CHAIN_ROW, LINKS),
+    _fields(CLAIM_ROW, [*CLAIM, None], [*CLAIM, AT]),
     _sample(rows.Watermark(AT)),
     _sample(_POSTING, _POSTING_CLAIMED),
     _sample(_LINE, _LINE_MATCHED),

@@ -14,13 +14,12 @@ import msgspec
 from pipeline.domain.fraud import alerts, decisions, earlier_rows, scheduled_rows, state_rows
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import Actor, PaymentInitiated
-from pipeline.domain.kernel.layouts import RowKind
+from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.retention import Bucket, QueueKind, State
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
-from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.domain.reconciliation.item_rows import BREAK_ROW, ENDED, Break
 from pipeline.domain.tenants import quotas
 from tests.contract import (
@@ -31,7 +30,6 @@ from tests.contract import (
     ledger_row_samples,
     publishing_row_samples,
 )
-from tests.contract.desk_row_samples import ended
 from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, golden_rows, only_there
 
@@ -85,30 +83,17 @@ WAITS_LONG = msgspec.structs.replace(
     WAITS, causation_id="e-0", hold=True, actor=Actor("idp", "anna"), metadata={"order": "é€"}
 )
 VERDICT = Verdict("REVIEW", 61, (("velocity_1h", "9 payments"), ("new_payee", "é€")), "rules-1")
-STATEMENTS = (
-    reconciliation.Statement("EUR"),
-    reconciliation.Statement("EUR", 3, 1, 4, LOW, True, 5, HIGH, 4, AT, "b-1", "b-2", 2),
-)
 DECISIONS = (
     decisions.Decision(AT, 2**64 - 1, 7, VERDICT),
     decisions.Decision(AT, 1, 2, VERDICT, [AT // 10**6, 12_50, 3, None, "FR"]),
 )
 PAID = decisions.Paid("bob é€", HIGH, "EUR", HIGH, 0, [1, 1, HIGH, 6], True, False)
 ALERT = alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR")
-CLAIM = reconciliation.Claim(20_541, "reference", True)
 EARLIER |= {
     **desk_row_samples.EARLIER,
-    ("reconciliation", "statement", 1): STATEMENTS,
-    ("reconciliation", "claim", 1): (CLAIM,),
     ("fraud", "decision", 1): DECISIONS,
     ("fraud", "alert", 1): (ALERT,),
 }
-
-
-def _reconciled(kind: RowKind, *values: Any) -> Sample:
-    """Return the sample of a kind of row that is found by the class of its content."""
-    content = type(values[0])
-    return Sample(kind, reconciliation.pack, lambda row: reconciliation.decode(row, content), values)
 
 
 def _queued(kind: QueueKind) -> tuple[Sample, Sample]:
@@ -204,20 +189,16 @@ SAMPLES = (
     ),
     only_there(positions.OPEN_ROW),
     *desk_row_samples.SAMPLES,
-    _reconciled(
-        BREAK_ROW,
-        Break("AMOUNT", -5, "EUR", "s-1", 3, "p-1", "é€", AT, "line_arrived", AT),
-        Break("SEQUENCE_GAP", 0, "EUR", None, None, None, "", AT),
-    ),
-    _reconciled(reconciliation.CLAIM_ROW, CLAIM, ended(CLAIM)),
-    _reconciled(reconciliation.STATEMENT_ROW, *STATEMENTS, ended(STATEMENTS[0])),
-    *_queued(ENDED),
     Sample(
-        reconciliation.CHAIN_ROW,
-        reconciliation.pack_chain,
-        reconciliation.unpack_chain,
-        ([reconciliation.Link(AT, "s-1", 5, LOW, "b-1"), reconciliation.Link(AT + 1, "s-2", 7, 8)],),
+        BREAK_ROW,
+        BREAK_ROW.pack,
+        unpacker(BREAK_ROW, Break),
+        (
+            Break("AMOUNT", -5, "EUR", "s-1", 3, "p-1", "é€", AT, "line_arrived", AT),
+            Break("SEQUENCE_GAP", 0, "EUR", None, None, None, "", AT),
+        ),
     ),
+    *_queued(ENDED),
     *break_row_samples.SAMPLES,
 )  # fmt: skip
 

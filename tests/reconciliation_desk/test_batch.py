@@ -13,15 +13,13 @@ from hypothesis import strategies as st
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel import retention
-from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.desk import index, stream, time
 from pipeline.domain.reconciliation.desk.batch import DeskBatch
-from pipeline.domain.reconciliation.stream import apply as apply_before
 from tests.examples import examples
 from tests.kernel.side_by_side import Log, Replay, assert_alike
-from tests.reconciliation.test_properties import logs as logs_of_before
+from tests.reconciliation_desk.rows_before import Table, random_tables, rows_of
 from tests.reconciliation_desk.test_stream import CASES, LATER, event_of
 from tests.reconciliation_desk.traffic import DAY, SOMEBODY, echoed, logs
 
@@ -60,18 +58,13 @@ def test_batches_and_rows_agree(
 
 
 @examples(30)
-@given(logs_of_before(), logs(most=12, first_day=6), st.lists(st.integers(0, 40), max_size=3))
-def test_batches_and_rows_agree_on_rows_of_the_stream_before(
-    earlier: list[Any], log: Log, cuts: list[int]
-) -> None:
-    rows = MemoryRows()
-    for event in earlier:
-        try:
-            apply_before(event, Arrival(100 * DAY, 0, 4), rows, Outbox())
-        except Reject:
-            continue
-    before = dict(rows.data)
-    assert_alike(rules(), BATCH, echoed(log, rows=rows), cuts, before=before)
+@given(
+    st.sampled_from(random_tables()),
+    logs(most=12, first_day=6),
+    st.lists(st.integers(0, 40), max_size=3),
+)
+def test_batches_and_rows_agree_on_rows_of_the_stream_before(table: Table, log: Log, cuts: list[int]) -> None:
+    assert_alike(rules(), BATCH, echoed(log, rows=rows_of(table)), cuts, before=dict(table))
 
 
 @pytest.mark.parametrize("texts", [case[0] for case in CASES.values()], ids=CASES.keys())

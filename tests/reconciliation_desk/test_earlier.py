@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from types import SimpleNamespace
 
 import msgspec
 import pytest
-from hypothesis import assume, given
 
-from pipeline.domain.kernel.outbox import Outbox, Reject
+from pipeline.domain.kernel.layouts import unpacker
+from pipeline.domain.kernel.outbox import Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.breaks import states
 from pipeline.domain.reconciliation.breaks.rows import LIFE_ROW, Life, life_key, read_life
@@ -23,22 +22,23 @@ from pipeline.domain.reconciliation.desk.earlier import (
     take_over,
 )
 from pipeline.domain.reconciliation.desk.items import index_keys
-from pipeline.domain.reconciliation.desk.rows import CLAIMED, MISSING, NEWEST, OPEN, Entry, Line, Posting
-from pipeline.domain.reconciliation.item_rows import Break
-from pipeline.domain.reconciliation.rows import BankLine, decode
-from pipeline.domain.reconciliation.rows import Posting as BeforePosting
+from pipeline.domain.reconciliation.desk.rows import (
+    CLAIMED,
+    MISSING,
+    NEWEST,
+    OPEN,
+    Entry,
+    Line,
+    Posting,
+    decode,
+)
+from pipeline.domain.reconciliation.item_rows import BREAK_ROW, Break
 from pipeline.domain.tenants.break_rules import BreakRules
-from tests.reconciliation.desk import DAY, Desk
-from tests.reconciliation.test_properties import logs
+from tests.reconciliation_desk.entries import DAY, Entries
+from tests.reconciliation_desk.rows_before import Table, before, random_tables, rows_of
 
 KEEP = 100 * DAY
-
-
-def before(ledger: str) -> MemoryRows:
-    """Return the rows that the stream before leaves of a ledger."""
-    desk = Desk()
-    desk.run(ledger)
-    return desk.rows
+read_break = unpacker(BREAK_ROW, Break)
 
 
 def take(rows: MemoryRows, limit: int = 1_000) -> tuple[list[Entry], int]:
@@ -144,7 +144,7 @@ def test_a_break_gets_a_life_as_it_is(
 ) -> None:
     rows = before(ledger)
     ((key, value),) = ((key, value) for key, value in rows.data.items() if key[:1] == b"b")
-    opened, break_id = decode(value, Break), key.rpartition(b"\0")[2].decode()
+    opened, break_id = read_break(value), key.rpartition(b"\0")[2].decode()
     arrived, _ = take(rows)
     life = read_life(rows, life_key("acme", "nostro", break_id))
     assert life is not None and [life] == lives(rows)
@@ -195,13 +195,12 @@ def test_other_accounts_are_left_alone() -> None:
 
 
 def test_a_line_that_comes_again_is_known_by_its_earlier_key_and_digest() -> None:
-    desk = Desk()
-    event = desk.read("1 line S1/2 5 INV-1")
-    desk.apply(event)
+    ledger = "1 line S1/2 5 INV-1"
+    event, rows = Entries().read(ledger), before(ledger)
     for is_taken in (False, True):
         if is_taken:
-            take(desk.rows)
-        account = AccountDesk(desk.rows, "acme", "nostro", KEEP)
+            take(rows)
+        account = AccountDesk(rows, "acme", "nostro", KEEP)
         known = earlier_line(account, "S1", 2)
         assert known is not None and repeats_earlier(known, event)
         assert not repeats_earlier(known, msgspec.structs.replace(event, amount_minor=6))
@@ -212,31 +211,25 @@ def test_a_line_that_comes_again_is_known_by_its_earlier_key_and_digest() -> Non
 
 
 def test_a_matched_line_is_known_too() -> None:
-    desk = Desk()
-    event = desk.read("1 line S1/2 5 INV1")
-    desk.apply(desk.read("1 posting P1 5 INV1"))
-    desk.apply(event)
-    take(desk.rows)
-    known = earlier_line(AccountDesk(desk.rows, "acme", "nostro", KEEP), "S1", 2)
+    rows = before("1 posting P1 5 INV1\n1 line S1/2 5 INV1")
+    event = Entries().read("1 line S1/2 5 INV1")
+    take(rows)
+    known = earlier_line(AccountDesk(rows, "acme", "nostro", KEEP), "S1", 2)
     assert known is not None and known.status == CLAIMED and repeats_earlier(known, event)
 
 
-@given(logs())
-def test_nothing_is_lost_and_nothing_comes_twice(log: list[object]) -> None:
-    desk = Desk()
-    for event in log:
-        with suppress(Reject):
-            desk.apply(event)
-    assume(desk.rows.data)
+@pytest.mark.parametrize("table", random_tables())
+def test_nothing_is_lost_and_nothing_comes_twice(table: Table) -> None:
+    rows = rows_of(table)
     unclaimed = Counter[bytes]()
-    for key, value in desk.rows.data.items():
+    for key, value in rows.data.items():
         if key[:1] in (b"o", b"l"):
-            content: type[BeforePosting] | type[BankLine] = BeforePosting if key[:1] == b"o" else BankLine
+            content: type[Posting] | type[Line] = Posting if key[:1] == b"o" else Line
             unclaimed[key] += decode(value, content).status != CLAIMED
-    breaks = sum(key[:1] == b"b" for key in desk.rows.data)
-    arrived, _ = take(desk.rows)
-    rows_of = Counter(one.key[:1] + b"\0acme\0nostro" + one.key[1:] for one in arrived)
-    assert rows_of == +unclaimed
-    assert len(lives(desk.rows)) == breaks
-    assert families(desk.rows).isdisjoint("reaub")
+    breaks = sum(key[:1] == b"b" for key in rows.data)
+    arrived, _ = take(rows)
+    keys = Counter(one.key[:1] + b"\0acme\0nostro" + one.key[1:] for one in arrived)
+    assert keys == +unclaimed
+    assert len(lives(rows)) == breaks
+    assert families(rows).isdisjoint("reaub")
     assert all(isinstance(one, Line | Posting) and one.status in (OPEN, MISSING) for one in arrived)

@@ -29,7 +29,7 @@ from pipeline.domain.reconciliation.desk.rows import (
     Posting,
 )
 from pipeline.domain.tenants.break_rules import BreakRules
-from tests.reconciliation.desk import Desk
+from tests.reconciliation_desk.rows_before import before
 
 DAY = 86_400_000_000
 NOW = 50 * DAY
@@ -255,9 +255,7 @@ def test_actions_on_breaks_and_answers_of_the_ledger_are_passed_on() -> None:
 
 
 def test_an_item_of_an_earlier_row_is_found_by_its_statement_and_number() -> None:
-    desk = Desk()
-    desk.run("1 posting P1 5 A1\n1 line S1/2 5 B2")
     bank = Bank()
-    bank.owner, bank.rows = ("acme", "nostro"), desk.rows
+    bank.owner, bank.rows = ("acme", "nostro"), before("1 posting P1 5 A1\n1 line S1/2 5 B2")
     assert bank.decide("confirm", "P1", lines=(ev.LineRef("S1", 2),)) == ["PERSON S1/2 P1"]
     assert not [key for key in bank.rows.data if key[:1] in b"reau"]

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pipeline.domain.reconciliation.desk.items import taken_over
 from pipeline.domain.reconciliation.desk.rows import EARLIER, NEWEST, Line, Posting, decode, pack
-from pipeline.domain.reconciliation.rows import pack as pack_before
-from tests.contract.desk_row_samples import LINE_BEFORE, POSTING_BEFORE, ended
 from tests.contract.row_kinds import golden_rows
-
-
-@pytest.mark.parametrize(("name", "known"), [("posting", POSTING_BEFORE), ("line", LINE_BEFORE)])
-def test_the_stream_in_force_writes_the_layout_of_before(name: str, known: Any) -> None:
-    written = [pack_before(one) for one in (known, ended(known))]
-    assert written == golden_rows("reconciliation", name, 2)
 
 
 @pytest.mark.parametrize("layout", [1, 2])

@@ -66,10 +66,6 @@ class RowKind:
         """Return the row of a Struct that is an array, or of its fields in their order, as MessagePack."""
         return self.head + _ENCODE(fields)
 
-    def as_of(self, layout: int) -> RowKind:
-        """Return this kind as it was when `layout` was its newest layout."""
-        return RowKind(self.table, self.name, self.family, self._upgrades[: layout - 1])
-
     def current(self, row: bytes) -> bytes:
         """Return a row in the newest layout. Raises UnreadableRow, of an unknown layout UnknownLayout."""
         layout = row[0] if row else 0

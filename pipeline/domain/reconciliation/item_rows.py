@@ -25,9 +25,13 @@ WATERMARK_ROW = RowKind("reconciliation", "watermark", "w")
 POSTING_ROW = RowKind("reconciliation", "posting", "o", [_NOT_KNOWN, _POSTING_BEFORE])
 LINE_ROW = RowKind("reconciliation", "line", "l", [_NOT_KNOWN, _LINE_BEFORE])
 BREAK_ROW = RowKind("reconciliation", "break", "b")
+STATEMENT_ROW = RowKind("reconciliation", "statement", "s", [_NOT_KNOWN])
+CHAIN_ROW = RowKind("reconciliation", "chain", "k")
+CLAIM_ROW = RowKind("reconciliation", "claim", "c", [_NOT_KNOWN])
+"""Statements, their chains and claims of references of the stream before: nobody reads them any more, and
+their letters are taken."""
 ENDED = QueueKind("reconciliation", "ended", "qx")
-IN_FORCE = 2
-"""The layout of postings and lines that the stream before the desk wrote last."""
+ENDED_ROW, ENDED_BUCKET_ROW = ENDED.state, ENDED.bucket
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -51,20 +55,14 @@ def watermark_key(tenant_id: str, account_id: str) -> bytes:
     return row_key(WATERMARK_ROW.family, tenant_id, account_id)
 
 
-def digest_of(content: tuple[str | int | None, ...]) -> bytes:
-    """Return the digest by which the stream before tells a repeat from another line or statement."""
-    return blake2b(_ENCODE(content), digest_size=16).digest()
-
-
 def line_digest(event: ev.StatementLine) -> bytes:
     """Return the digest of what the stream before compared of a line."""
-    return digest_of(
-        (
-            event.external_reference,
-            event.amount_minor,
-            event.currency,
-            event.booked_at,
-            event.value_date,
-            event.description,
-        )
+    content = (
+        event.external_reference,
+        event.amount_minor,
+        event.currency,
+        event.booked_at,
+        event.value_date,
+        event.description,
     )
+    return blake2b(_ENCODE(content), digest_size=16).digest()
