@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pipeline.domain.kernel.currencies import EXPONENTS, flaw_of
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.statement_files.form import refused
 
 _NUMBER = re.compile(r"([+-]?)([0-9]{0,30})(?:[.,]([0-9]{0,30}))?", re.ASCII)

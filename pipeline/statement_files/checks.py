@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipeline.domain.kernel.amounts import amount_text
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.statement_files.form import Statement
 
 

@@ -83,12 +83,12 @@ class Versions:
         come, self._ahead = chain(self._ahead, self._source), []
         ahead = set()
         for record in come:
-            if causes and (record.key in ahead or not self._reach(record)):
-                ahead.add(record.key)
-                self._ahead.append(record)
-                continue
-            if not causes:
-                self._compare(record)
+            if record.key in ahead or not self._reach(record):
+                if causes:
+                    ahead.add(record.key)
+                    self._ahead.append(record)
+                    continue
+                self._never(record)
             shown += 1
         self._findings.count(self._check, shown)
         for key, states in self._states.items():
@@ -121,9 +121,8 @@ class Versions:
                 return True
         return False
 
-    def _compare(self, record: Record) -> None:
-        if self._reach(record):
-            return
+    def _never(self, record: Record) -> None:
+        """Say that a state is none that its key has after those before."""
         states = self._states.get(record.key or b"")
         if states is None:
             return self._say(at(self._check, record, f"{record.key!r} has no state that anything has caused"))

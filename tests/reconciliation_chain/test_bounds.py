@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.kernel.outbox import Reject
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.domain.reconciliation.chain import history, pages
 from pipeline.domain.reconciliation.chain.closings import arrive_closing
 from pipeline.domain.reconciliation.chain.inputs import Closing, Line, digest
@@ -26,7 +27,6 @@ from pipeline.domain.reconciliation.chain.rows import (
     series_key,
 )
 from pipeline.domain.reconciliation.chain.sweeping import FAMILIES, forget
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 from tests.reconciliation_chain.random_chains import arrivals, chain, told
 from tests.reconciliation_chain.stories import ACCOUNT, DAY, KEEP_DAYS, Bank, show
 from tests.reconciliation_chain.test_properties import FAULTS, broken

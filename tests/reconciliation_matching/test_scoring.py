@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from pipeline.domain.reconciliation.scoring.evidence import evidence
 from pipeline.domain.reconciliation.scoring.features import FEATURES
 from pipeline.domain.reconciliation.scoring.information import rarity, tenths_of_bits
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.weights import WEIGHT_MAX, from_json
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 from tests.reconciliation_matching.items import line, posting
 from tests.reconciliation_matching.memory import Seen
 

@@ -145,6 +145,14 @@ def test_variables_of_others_are_let_alone(monkeypatch: pytest.MonkeyPatch) -> N
     load_settings()
 
 
+def test_a_setting_of_an_earlier_version_that_has_no_effect_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DATE_WINDOW_DAYS", "TOLERANCE_MINOR", "GRACE_DAYS"):
+        monkeypatch.setenv(f"LEDGERFLOW_RECONCILIATION_{name}", "2")
+    load_settings()
+
+
 def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDGERFLOW_SASL_PASSWORD", "hunter2")
     monkeypatch.setenv("LEDGERFLOW_SASL_USERNAME", "ledger")

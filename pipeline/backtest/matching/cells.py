@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pipeline.backtest.problems import refused
 from pipeline.backtest.values import TIME_END_US, Place, integers, shown, times
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 
 Integers = np.ndarray
 TEXT_CHARS_MAX = 4_000

@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.domain.reconciliation.breaks.bounds import LEGS_MAX, TEXT_CHARS_MAX
 from pipeline.domain.reconciliation.breaks.rows import Leg, Life
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 from pipeline.domain.tenants.break_rules import BreakRules, is_account_id
 
 WRITE_OFF = "write-off"

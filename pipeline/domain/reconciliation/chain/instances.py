@@ -20,10 +20,10 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.domain.kernel.outbox import Reject
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.domain.reconciliation.chain.inputs import Closing, Line, day_of
 from pipeline.domain.reconciliation.chain.line_numbers import has, with_number
 from pipeline.domain.reconciliation.chain.rows import INSTANCES_MAX, Again, Instance, Series
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 
 LONG_OVER_DAYS = 20
 """A statement that is not closed takes no line that is booked so long after its last one."""

@@ -37,13 +37,19 @@ from pipeline.domain.reconciliation.desk.rows import (
     item_of,
     posting_item,
 )
-from pipeline.domain.reconciliation.item_rows import BREAK_ROW, Break, line_digest
+from pipeline.domain.reconciliation.item_rows import (
+    BREAK_ROW,
+    CLAIM_ROW,
+    STATEMENT_ROW,
+    Break,
+    line_digest,
+)
 from pipeline.domain.reconciliation.sortable import sortable
 
 TAKEN_MAX = 16
 """Breaks and items that an event takes over."""
-_UNREAD, _REMEMBERED = "bs", "c"
-"""Families of the stream before: breaks, which have lives now, and statements; claims of references."""
+_UNREAD = BREAK_ROW.family + STATEMENT_ROW.family
+"""Families of rows that the stream before has queued: breaks, which have lives now, and statements."""
 _AMOUNT, _DUPLICATE = "AMOUNT", "DUPLICATE"
 """Statuses and kinds of before."""
 
@@ -199,7 +205,7 @@ def sweep_earlier(account: AccountDesk, scope: Scope, key: bytes) -> bool:
         posting = account.item(posting_item(line.posting_id))
         account.remove(line.key)
         about = (line.currency, line.reference, sortable(line.amount_minor))
-        account.table.delete(row_key(_REMEMBERED, *account.account, *about))
+        account.table.delete(row_key(CLAIM_ROW.family, *account.account, *about))
         if posting is not None and posting.status == CLAIMED and scope.is_over(posting.ended_at):
             account.remove(posting.key)
     return True

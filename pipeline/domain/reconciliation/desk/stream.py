@@ -16,6 +16,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import RowsBothWays
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.domain.reconciliation.breaks.actions import NAMES
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.chain.closings import arrive_closing
@@ -37,7 +38,6 @@ from pipeline.domain.reconciliation.desk.people import decide_by_person
 from pipeline.domain.reconciliation.desk.results import say_told
 from pipeline.domain.reconciliation.desk.rows import line_item, posting_item
 from pipeline.domain.reconciliation.desk.sweeping import sweep
-from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 from pipeline.domain.tenants.break_rules import NO_RULES, BreakRules
 
 WINDOWS = Windows()
