@@ -116,7 +116,7 @@ class Place:
     def ask(self, *arguments: str) -> str:
         """Run a command on the stack that runs here; return its output."""
         done = command(*arguments, "--data", str(self.data_dir))
-        assert done.code == 0, done.err
+        assert done.code == 0, done.err + done.out
         return done.out
 
     def java(self) -> list[psutil.Process]:

@@ -44,8 +44,9 @@ def by_day(links: Sequence[Link]) -> list[list[Link]]:
 def in_order(links: Sequence[Link], balance_minor: int | None, behind: Sequence[Link] = ()) -> list[Link]:
     """Return statements in trails that are as long as possible; the first opens with a balance if one does.
 
-    `links`: by rank. The balance is None where nothing is known of what was before. If another trail
-    than the first leads to one of the statements `behind` them, it is the last.
+    `links`: by rank. The balance is None where nothing is known of what was before. If none opens with it,
+    the one with the bank's first number is the first. If another trail than the first leads to one of the
+    statements `behind` them, it is the last.
     """
     if all(link.closing.opening_minor == before for link, before in _beside(links, balance_minor)):
         return [*links]
@@ -53,13 +54,16 @@ def in_order(links: Sequence[Link], balance_minor: int | None, behind: Sequence[
     for link in reversed(links):  # the first by rank is popped first
         left.setdefault(link.closing.opening_minor, []).append(link)
     trails = list[list[Link]]()
-    start = balance_minor if balance_minor in left else _start(left)
+    goes_on = balance_minor in left
+    start = balance_minor if goes_on else _start(left)
     while start is not None:
         trail = _trail(left, start)
         if not _spliced(trails, trail):
             trails.append(trail)
         start = _start(left)
-    head, rest = trails[:1], trails[1:]
+    # Where nothing goes on from before, the bank's numbers say which trail is the first.
+    is_first = goes_on or not all(trail[0].closing.sequence_no for trail in trails)
+    head, rest = trails[:is_first], trails[is_first:]
     leads_to = {link.closing.opening_minor for link in behind}
     rest.sort(key=lambda trail: (trail[-1].closing.closing_minor in leads_to, rank(trail[0])))
     return [link for trail in (*head, *rest) for link in trail]
