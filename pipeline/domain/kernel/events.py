@@ -231,6 +231,7 @@ MatchTier = Literal[
     "PERSON",
     "UNSPECIFIED",
 ]
+RequestAnswer = Literal["ACCEPTED", "REPEATED", "CONFLICT", "UNSPECIFIED"]
 TradeSide = Literal["BUY", "SELL"]
 
 
@@ -377,6 +378,15 @@ class MatchCandidate(msgspec.Struct, frozen=True, gc=False):
     posting_ids: tuple[str, ...]
     score: int
     parts: tuple[ScorePart, ...]
+
+
+class RequestedCommand(msgspec.Struct, frozen=True, gc=False):
+    """A command that a request asks for."""
+
+    topic: str
+    event: str
+    event_id: str
+    key: str
 
 
 class StatementDetail(msgspec.Struct, frozen=True, gc=False):
@@ -2181,6 +2191,55 @@ class PostingsNetted(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
 
 
+class RequestAnswered(msgspec.Struct, frozen=True, gc=False):
+    """Whether a request is the first one of its id, a repeat of it, or another one."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    answer: str
+    content_hash: str
+    claimed_at: int
+    sent: bool
+    actor: Actor | None = None
+
+
+class RequestClaimed(msgspec.Struct, frozen=True, gc=False):
+    """A request came in at the gateway, which asks whether it is the first of its id."""
+
+    KEY_FIELD: ClassVar[str] = "request_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("request_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    content_hash: str
+    commands: tuple[RequestedCommand, ...]
+    actor: Actor | None = None
+
+
+class RequestSent(msgspec.Struct, frozen=True, gc=False):
+    """All commands of a request are in the log."""
+
+    KEY_FIELD: ClassVar[str] = "request_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("request_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    content_hash: str
+    actor: Actor | None = None
+
+
 class StatementClosed(msgspec.Struct, frozen=True, gc=False):
     """An external account statement is complete."""
 
@@ -2366,6 +2425,9 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.ItemMatched": ItemMatched,
     "ledgerflow.MatchSuggested": MatchSuggested,
     "ledgerflow.PostingsNetted": PostingsNetted,
+    "ledgerflow.RequestAnswered": RequestAnswered,
+    "ledgerflow.RequestClaimed": RequestClaimed,
+    "ledgerflow.RequestSent": RequestSent,
     "ledgerflow.StatementClosed": StatementClosed,
     "ledgerflow.StatementLine": StatementLine,
     "ledgerflow.TradeExecuted": TradeExecuted,

@@ -30,6 +30,9 @@ EVERY = "*"
 
 _INPUTS = tuple(topic.name for topic in TOPICS if topic.stage == "input")
 _UPSTREAMS = tuple(topic.name for topic in TOPICS if topic.stage == "input" and topic.written_by == UPSTREAM)
+_GATEWAYS = tuple(topic.name for topic in TOPICS if topic.stage == "input" and topic.written_by == GATEWAY)
+_OTHERS = tuple(name for name in _INPUTS if name not in _GATEWAYS)
+"""Inputs that the operator may write, too. What the gateway claims tells requests apart: nobody else may."""
 _LOGS = tuple(topic.name for topic in TOPICS if topic.stage == "log")
 _OUTPUTS = tuple(topic.name for topic in TOPICS if topic.stage == "output" and topic is not DEAD_LETTERS)
 _OPERATIONS = (OPERATIONAL_ALERTS, OPERATOR_ACTIONS)
@@ -108,8 +111,8 @@ def _operator(app_id: str) -> tuple[Right, ...]:
     """
     tended = ("Read", "Create", "DescribeConfigs", "AlterConfigs")
     return (
-        *_topics((*_INPUTS, OPERATOR_ACTIONS), *tended, "Write"),
-        *_topics((*_LOGS, *_OUTPUTS, DEAD_LETTERS.name, OPERATIONAL_ALERTS), *tended),
+        *_topics((*_OTHERS, OPERATOR_ACTIONS), *tended, "Write"),
+        *_topics((*_GATEWAYS, *_LOGS, *_OUTPUTS, DEAD_LETTERS.name, OPERATIONAL_ALERTS), *tended),
         _of_app(TOPIC, app_id, *tended),
         Right(GROUP, app_id, LITERAL, ("Describe",)),
         _of_app(GROUP, app_id, "Read"),
