@@ -1,7 +1,9 @@
-"""Errors of the gateway as RFC 9457 has them: `application/problem+json`, each with a code that stays the same.
+"""Errors of the gateway as RFC 9457 has them: `application/problem+json`, with a code that stays the same.
 
     {"type": "/problems/unknown_key", "title": "Unknown key", "status": 401, "detail": "...",
      "code": "unknown_key", "instance": "/v1/balances/north/a1"}
+
+Every error of the gateway is one, also those of the framework and the unforeseen ones.
 """
 
 from __future__ import annotations
