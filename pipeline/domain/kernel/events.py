@@ -399,6 +399,25 @@ class StatementDetail(msgspec.Struct, frozen=True, gc=False):
     counterparty: str | None = None
 
 
+class AccessRecorded(msgspec.Struct, frozen=True, gc=False):
+    """Somebody asked the gateway for something: a command, or data of a tenant."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    permission: str
+    method: str
+    target: str
+    status: int
+    code: str
+    address: str
+    reason: str | None = None
+    actor: Actor | None = None
+
+
 class AccountClosed(msgspec.Struct, frozen=True, gc=False):
     """An account was closed."""
 
@@ -2204,6 +2223,7 @@ class RequestAnswered(msgspec.Struct, frozen=True, gc=False):
     content_hash: str
     claimed_at: int
     sent: bool
+    commands: tuple[RequestedCommand, ...]
     actor: Actor | None = None
 
 
@@ -2338,6 +2358,7 @@ class TradeSettled(msgspec.Struct, frozen=True, gc=False):
 
 
 EVENTS: dict[str, type[msgspec.Struct]] = {
+    "ledgerflow.AccessRecorded": AccessRecorded,
     "ledgerflow.AccountClosed": AccountClosed,
     "ledgerflow.AccountFrozen": AccountFrozen,
     "ledgerflow.AccountLimitSet": AccountLimitSet,

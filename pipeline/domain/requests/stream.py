@@ -86,8 +86,8 @@ class Requests:
         key = request_key(event.tenant_id, event.request_id)
         first = self._known(rows.get(key), max(queue.newest_at, claimed_at))
         if first is None:
-            asked = tuple(Command(one.topic, one.event, one.event_id, one.key) for one in event.commands)
-            first = Request(event.content_hash, claimed_at, event.event_id, False, asked)
+            commands = tuple(Command(one.topic, one.event, one.event_id, one.key) for one in event.commands)
+            first = Request(event.content_hash, claimed_at, event.event_id, False, commands)
             rows.put(key, REQUEST_ROW.pack(first))
             for old in queue.add(claimed_at, key):
                 self._forget(old, queue.newest_at, rows)
@@ -97,7 +97,8 @@ class Requests:
             answer = "REPEATED" if first.content_hash == event.content_hash else "CONFLICT"
         named = envelope(event, "request_answered")
         said = event.request_id, answer, first.content_hash, first.claimed_at, first.sent
-        answered = ev.RequestAnswered(*named, *said, event.actor)
+        asked = tuple(ev.RequestedCommand(*parts) for parts in map(msgspec.structs.astuple, first.commands))
+        answered = ev.RequestAnswered(*named, *said, asked, event.actor)
         out.emit(RESULTS, f"{event.tenant_id}/{event.request_id}", answered)
 
     def _sent(self, event: ev.RequestSent, queue: Queue, rows: PrefetchingRows) -> None:

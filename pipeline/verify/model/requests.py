@@ -76,6 +76,7 @@ def claim(branch: RequestBranch, event: dict[str, Any]) -> None:
         content_hash=first.content,
         claimed_at=first.at,
         sent=first.sent,
+        commands=[dict(zip(PARTS, one, strict=True)) for one in first.commands],
         actor=event["actor"],
     )
 

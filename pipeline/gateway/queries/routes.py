@@ -1,0 +1,246 @@
+"""The routes of queries: every page of the workers' views, below `/v1/{tenant}`, for who may see it.
+
+    GET /v1/north/balances/alice -> may they? -> any worker -> masked -> answer with its age
+
+`Ledgerflow-After: <request_id>` makes a read wait for the own command: until it is decided, and the account's
+row has what it has booked. Two seconds, then 412: ask again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from pipeline.domain.kernel.ids import ID_CHARS_MAX
+from pipeline.domain.kernel.views import AccountView, TableView, View
+from pipeline.gateway.door import Door, Entry
+from pipeline.gateway.problems import Problem, shown
+
+ANSWER_WITHIN_S = 12.0
+ANSWER_BYTES_MAX = 32 * 2**20
+AFTER_HEADER = "Ledgerflow-After"
+AFTER_WITHIN_S = 2.0
+LOOK_EVERY_S = 0.02
+LIST_PARAMETERS = ("limit", "after", "state")
+_ID: dict[str, Any] = {"min_length": 1, "max_length": ID_CHARS_MAX, "pattern": r"^[^/\\x00]+$"}
+PASSED_ON = ("Ledgerflow-As-Of", "Retry-After")
+
+
+def router(door: Door, views: Sequence[View]) -> APIRouter:
+    """Return the routes of all views."""
+    made = APIRouter()
+    for path, ours in _pages(views).items():
+        first = ours[0]
+        made.add_api_route(
+            path,
+            _endpoint(door, path, ours),
+            methods=["GET"],
+            name=path,
+            operation_id="get_"
+            + "_".join(part.strip("{}") for part in path.split("/")[3:]).replace("-", "_"),
+            summary=next(page.about for page in first.pages if _path(first, page.path) == path),
+            tags=[first.name],
+        )
+    made.add_api_route(
+        "/v1/{tenant}/requests/{request}",
+        _status(door),
+        methods=["GET"],
+        operation_id="get_request_status",
+        summary="One request: which commands, whether they are in the log, what is decided",
+        tags=["requests"],
+    )
+    return made
+
+
+def _operation(path: str) -> str:
+    return "_".join(("get", *(part.strip("{}") for part in path.split("/")[3:]))).replace("-", "_")
+
+
+def _pages(views: Sequence[View]) -> dict[str, list[View]]:
+    found: dict[str, list[View]] = {}
+    for view in views:
+        for page in view.pages:
+            path = _path(view, page.path)
+            if view.name != "requests":  # their list is nobody's; one of them is `_status`
+                found.setdefault(path, []).append(view)
+    return found
+
+
+def _path(view: View, page: str) -> str:
+    """Return the path of a page: the tenant comes first."""
+    return f"/v1/{{tenant}}/{view.name}{page.removeprefix('/{tenant}')}"
+
+
+def _endpoint(door: Door, path: str, views: Sequence[View]) -> Callable[..., Any]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    given = _parameters(views, is_list=names[1:] == [])
+    view = views[0]
+
+    async def handle(**parts: Any) -> Response:
+        request, tenant = parts["request"], parts["tenant"]
+        where = [parts[name] for name in names]
+        async with door.entered(request, tenant, f"query:{view.name}") as entry:
+            entry.require_account(_account_of(views, names, parts))
+            unknown = set(request.query_params) - set(given)
+            if unknown:
+                raise Problem(400, "unknown_parameter", shown(f"there is no parameter {min(unknown)}"))
+            if parts["after_request"] is not None:
+                await _after(door, entry, parts["after_request"])
+            asked = {name: str(parts[given[name]]) for name in given if parts[given[name]] is not None}
+            if len(where) == 1:
+                asked["tenant"] = tenant
+                where = []
+            return await _answered(door, entry, view, where, asked)
+
+    parameters = [
+        _parameter("request", Request),
+        *(_parameter(name, Annotated[str, Path(**_ID)]) for name in names),
+        *(_parameter(python, kind, None) for python, kind in _typed(given)),
+        _parameter("after_request", Annotated[str | None, Header(alias=AFTER_HEADER)], None),
+    ]
+    handle.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return handle
+
+
+def _parameters(views: Sequence[View], is_list: bool) -> dict[str, str]:
+    """Return the parameters of a page, with their names in Python."""
+    names = ["limit", "after"]
+    for view in views:
+        if isinstance(view, AccountView):
+            names += view.times
+        elif view.states and is_list:
+            names.append("state")
+        if isinstance(view, TableView) and view.owner is not None:
+            names.append(view.owner.parameter)
+    return {name: f"{name}_parameter" for name in dict.fromkeys(names)}
+
+
+def _typed(given: Mapping[str, str]) -> list[tuple[str, Any]]:
+    typed = []
+    for name, python in given.items():
+        if name == "limit":
+            typed.append((python, Annotated[int | None, Query(alias=name, ge=1, le=1_000)]))
+        else:
+            typed.append((python, Annotated[str | None, Query(alias=name, max_length=2_000)]))
+    return typed
+
+
+def _parameter(name: str, kind: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _account_of(views: Sequence[View], names: Sequence[str], parts: Mapping[str, Any]) -> str | None:
+    """Return the account that a page is about, None where it is about a tenant."""
+    if "account" in names:
+        return str(parts["account"])
+    for view in views:
+        if isinstance(view, TableView) and view.owner is not None:
+            owner: str | None = parts.get(f"{view.owner.parameter}_parameter")
+            return owner
+    return None
+
+
+async def _answered(
+    door: Door, entry: Entry, view: View, where: Sequence[str], asked: Mapping[str, str]
+) -> Response:
+    path = "/".join((view.name, *(quote(part, safe="") for part in where)))
+    answer, headers = await fetch(door, path, asked)
+    data = answer["data"]
+    masked = (
+        [entry.masked(view.name, row) for row in data]
+        if isinstance(data, list)
+        else entry.masked(view.name, data)
+    )
+    meta = {**answer.get("meta", {}), "answered_at": time.time_ns() // 1_000}
+    content = {"data": masked, "meta": meta}
+    if answer.get("next") is not None:
+        content["next"] = answer["next"]
+    return entry.json(content, headers=headers)
+
+
+async def fetch(door: Door, path: str, asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what a worker answers, and the headers that go on. Raises Problem."""
+    problem = Problem(503, "views_unavailable", "no worker answers now", {"Retry-After": "1"})
+    for url in door.view_urls:
+        try:
+            within = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
+            async with door.views.get(f"{url}/{path}", params=asked, timeout=within) as response:
+                body = await response.content.read(ANSWER_BYTES_MAX + 1)
+                headers = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError):
+            continue
+        if len(body) > ANSWER_BYTES_MAX:
+            raise Problem(502, "answer_too_large", "ask for fewer rows: limit")
+        try:
+            answer = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            continue
+        if status == 200:
+            return answer, headers
+        problem = Problem(status, _code(status), str(answer.get("detail", "")), headers)
+        if status not in (502, 503, 504):
+            raise problem
+    raise problem
+
+
+def _code(status: int) -> str:
+    return {400: "bad_question", 404: "not_found", 409: "ambiguous", 503: "views_unavailable"}.get(
+        status, "views_failed"
+    )
+
+
+def _status(door: Door) -> Callable[..., Any]:
+    async def handle(
+        request: Request,
+        tenant: Annotated[str, Path(**_ID)],
+        request_id: Annotated[str, Path(alias="request", **_ID)],
+    ) -> Response:
+        async with door.entered(request, tenant, "query:requests") as entry:
+            entry.request_id = request_id
+            answer, headers = await fetch(
+                door, f"requests/{quote(tenant, safe='')}/{quote(request_id, safe='')}", {}
+            )
+            row = answer["data"]
+            decision = door.decisions.get(request_id)
+            if decision is not None:
+                row |= {"decision": decision._asdict()}
+            for one in row["commands"]:
+                entry.require_account(one["key"].partition("/")[2])
+            return entry.json({"data": row, "meta": answer.get("meta", {})}, headers=headers)
+
+    return handle
+
+
+async def _after(door: Door, entry: Entry, request: str) -> None:
+    """Wait until a command of the tenant is decided, and its account's row has what it has booked.
+
+    Raises Problem 412 where that is not so in time.
+    """
+    until = time.monotonic() + AFTER_WITHIN_S
+    decision = await door.decisions.within(request, AFTER_WITHIN_S)
+    if decision is None:
+        raise _not_yet("not_decided_yet", "the command is not decided yet")
+    tenant, _, account = (door.decisions.key_of(request) or "").partition("/")
+    if tenant != entry.tenant:
+        raise _not_yet("not_decided_yet", "no such command of this tenant is known here")
+    path = "/".join(("balances", quote(tenant, safe=""), quote(account, safe="")))
+    while decision.account_sequence is not None:
+        answer, _ = await fetch(door, path, {})
+        if answer["data"]["account_sequence"] >= decision.account_sequence:
+            return
+        if time.monotonic() >= until:
+            raise _not_yet("not_applied_yet", "the account does not show it yet")
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _not_yet(code: str, detail: str) -> Problem:
+    return Problem(412, code, f"{detail}; ask again", {"Retry-After": "1"})
