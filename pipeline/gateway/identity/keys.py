@@ -159,5 +159,5 @@ def _packed(value: object) -> bytes:
 def _key(row: tuple[Any, ...]) -> ApiKey:
     key_id, _, subject, roles, accounts, scopes, *times = row
     limits = None if scopes is None else msgspec.json.decode(scopes, type=list[str])
-    owned = [msgspec.json.decode(raw, type=dict[str, list[str]]) for raw in (roles, accounts)]
-    return ApiKey(key_id, subject, *owned, limits, *times)
+    granted, owned = (msgspec.json.decode(raw, type=dict[str, list[str]]) for raw in (roles, accounts))
+    return ApiKey(key_id, subject, granted, owned, limits, *times)

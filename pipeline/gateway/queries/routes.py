@@ -85,8 +85,8 @@ def _endpoint(door: Door, path: str, views: Sequence[View]) -> Callable[..., Any
     view = views[0]
 
     async def handle(**parts: Any) -> Response:
-        request, tenant = parts["request"], parts["tenant"]
-        where = [parts[name] for name in names]
+        request, tenant = parts["request"], parts["in_tenant"]
+        where = [parts[f"in_{name}"] for name in names]
         async with door.entered(request, tenant, f"query:{view.name}") as entry:
             entry.require_account(_account_of(views, names, parts))
             unknown = set(request.query_params) - set(given)
@@ -102,7 +102,7 @@ def _endpoint(door: Door, path: str, views: Sequence[View]) -> Callable[..., Any
 
     parameters = [
         _parameter("request", Request),
-        *(_parameter(name, Annotated[str, Path(**_ID)]) for name in names),
+        *(_parameter(f"in_{name}", Annotated[str, Path(alias=name, **_ID)]) for name in names),
         *(_parameter(python, kind, None) for python, kind in _typed(given)),
         _parameter("after_request", Annotated[str | None, Header(alias=AFTER_HEADER)], None),
     ]
@@ -140,7 +140,7 @@ def _parameter(name: str, kind: Any, default: Any = inspect.Parameter.empty) -> 
 def _account_of(views: Sequence[View], names: Sequence[str], parts: Mapping[str, Any]) -> str | None:
     """Return the account that a page is about, None where it is about a tenant."""
     if "account" in names:
-        return str(parts["account"])
+        return str(parts["in_account"])
     for view in views:
         if isinstance(view, TableView) and view.owner is not None:
             owner: str | None = parts.get(f"{view.owner.parameter}_parameter")
