@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import events
 from pipeline.domain.kernel.views import View
-from pipeline.gateway import live, problems
+from pipeline.gateway import live, problem_pages, problems
 from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands import routes as commands
 from pipeline.gateway.commands.catalogue import COMMANDS
@@ -98,6 +98,7 @@ def build(
     app.include_router(commands.router(door))
     app.include_router(live.router(door))
     app.include_router(queries.router(door, views))
+    app.include_router(problem_pages.router())
 
     @app.get("/live", include_in_schema=False)
     async def alive() -> dict[str, Any]:

@@ -15,6 +15,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.gateway.log.hearing import Heard
 
 REQUEST_RESULTS = "request-results"
+EXISTS = "exists"
+"""The answer to a command that was sent again: what it decided was decided before."""
 PENDING_MAX, DECIDED_MAX = 20_000, 100_000
 
 STATES: dict[type, str] = {
@@ -83,10 +85,9 @@ class _Pending:
             self.is_held = event.outcome == "REVIEW" or bool(event.hold) or event.hold_expires_at is not None
         if type(event) in (ev.PostingRecorded, ev.BalanceUpdated):
             self.sequence = max(self.sequence or 0, event.account_sequence)
-        state = self._state_of(event)
-        if state is None:
+        state, code = self._state_of(event), getattr(event, "code", None) or "ok"
+        if state is None or code == EXISTS:
             return None
-        code = getattr(event, "code", None) or "ok"
         return Decision(state, code, event.event_id, event.occurred_at, self.sequence)
 
     def _state_of(self, event: Any) -> str | None:
@@ -158,7 +159,7 @@ class Decisions:
         if type(answered) is not ev.RequestAnswered or answered.answer == "CONFLICT" or answered.sent:
             return
         request, command = answered.request_id, answered.commands[0]
-        if request in self._pending or command.topic not in DECIDED:
+        if request in self._pending or request in self._decided or command.topic not in DECIDED:
             return
         one = _Pending(command.key, command.topic)
         self._pending[request] = one

@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.gateway.identity.principal import Principal, check_name
-from pipeline.gateway.problems import Problem
 
 ISSUER = "ledgerflow-keys"
 FILE_NAME = "gateway-keys.sqlite"
@@ -40,6 +39,10 @@ CREATE TABLE IF NOT EXISTS keys (
 
 class KeyRefused(ValueError):
     """A key cannot be made as it is asked for. The text is one line."""
+
+
+class UnknownKey(LookupError):
+    """A text is no key that is in force. The text of the error is for the caller."""
 
 
 class ApiKey(NamedTuple):
@@ -109,7 +112,7 @@ class Keys:
             return changed.rowcount == 1
 
     def principal(self, text: str) -> Principal:
-        """Return whom a key stands for. Raises Problem 401 for one that is unknown, over or revoked."""
+        """Return whom a key stands for. Raises UnknownKey for one that is unknown, over or revoked."""
         found = _KEY(text)
         row = None
         if found is not None:
@@ -119,7 +122,7 @@ class Keys:
         right = hmac.compare_digest(kept, _hash(found[2] if found is not None else ""))
         now = time.time_ns() // 1_000
         if row is None or not right or row[8] is not None or now >= row[7]:
-            raise unauthorised("unknown_key", "the key is unknown, over or revoked")
+            raise UnknownKey("the key is unknown, over or revoked")
         key = _key(row)
         return Principal(
             issuer=ISSUER,
@@ -141,11 +144,6 @@ class Keys:
             database.execute(_SCHEMA)
             with database:
                 yield database
-
-
-def unauthorised(code: str, detail: str) -> Problem:
-    """Return the problem of somebody who is not known."""
-    return Problem(401, code, detail, {"WWW-Authenticate": 'Bearer realm="ledgerflow"'})
 
 
 def _hash(secret: str) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 
 from fastapi import Request
 
-from pipeline.gateway.identity.keys import Keys, unauthorised
+from pipeline.gateway.identity.keys import Keys, UnknownKey
 from pipeline.gateway.identity.principal import Principal
 from pipeline.gateway.problems import Problem
 
@@ -29,4 +29,12 @@ class Identity:
         scheme, _, credential = given[0].partition(" ")
         if scheme.lower() != "bearer" or not 1 <= len(credential) <= CREDENTIAL_CHARS_MAX:
             raise unauthorised("invalid_credential", "send Authorization: Bearer and your API key")
-        return await asyncio.to_thread(self._keys.principal, credential.strip())
+        try:
+            return await asyncio.to_thread(self._keys.principal, credential.strip())
+        except UnknownKey as error:
+            raise unauthorised("unknown_key", str(error)) from None
+
+
+def unauthorised(code: str, detail: str) -> Problem:
+    """Return the problem of somebody who is not known."""
+    return Problem(401, code, detail, {"WWW-Authenticate": 'Bearer realm="ledgerflow"'})

@@ -30,7 +30,7 @@ AFTER_HEADER = "Ledgerflow-After"
 AFTER_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.02
 LIST_PARAMETERS = ("limit", "after", "state")
-_ID: dict[str, Any] = {"min_length": 1, "max_length": ID_CHARS_MAX, "pattern": r"^[^/\\x00]+$"}
+_ID: dict[str, Any] = {"min_length": 1, "max_length": ID_CHARS_MAX, "pattern": r"^[^/\x00]+$"}
 PASSED_ON = ("Ledgerflow-As-Of", "Retry-After")
 
 
@@ -159,11 +159,19 @@ async def _answered(
         if isinstance(data, list)
         else entry.masked(view.name, data)
     )
-    meta = {**answer.get("meta", {}), "answered_at": time.time_ns() // 1_000}
+    meta = {**_without_worker(answer.get("meta", {})), "answered_at": time.time_ns() // 1_000}
     content = {"data": masked, "meta": meta}
     if answer.get("next") is not None:
         content["next"] = answer["next"]
     return entry.json(content, headers=headers)
+
+
+def _without_worker(meta: dict[str, Any]) -> dict[str, Any]:
+    """Return how old an answer is, without the addresses behind the door."""
+    kept = {name: value for name, value in meta.items() if name != "worker"}
+    if isinstance(kept.get("partitions"), list):
+        kept["partitions"] = [_without_worker(one) for one in kept["partitions"]]
+    return kept
 
 
 async def fetch(door: Door, path: str, asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -215,7 +223,8 @@ def _status(door: Door) -> Callable[..., Any]:
                 row |= {"decision": decision._asdict()}
             for one in row["commands"]:
                 entry.require_account(one["key"].partition("/")[2])
-            return entry.json({"data": row, "meta": answer.get("meta", {})}, headers=headers)
+            meta = _without_worker(answer.get("meta", {}))
+            return entry.json({"data": row, "meta": meta}, headers=headers)
 
     return handle
 
