@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -34,6 +35,7 @@ from pipeline.runtime.settings import Settings
 
 BODY_BYTES_MAX = 256 * 1024
 """What an event may have at most."""
+BODY_WITHIN_S = 10.0
 VIEW_CONNECTIONS_MAX = 64
 KINDS: tuple[type[InputEvent], ...] = (
     *dict.fromkeys(command.event for command in COMMANDS),
@@ -42,26 +44,44 @@ KINDS: tuple[type[InputEvent], ...] = (
 
 
 class BoundedBodies:
-    """Refuses bodies above BODY_BYTES_MAX, whatever their header says, before a route sees them."""
+    """Reads the body of a request before a route sees it: within a bound, and within a time."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             return await self._app(scope, receive, send)
-        read = 0
+        path = scope["path"]
+        try:
+            body = await asyncio.wait_for(_body(receive), BODY_WITHIN_S)
+        except TimeoutError:
+            late = Problem(408, "body_too_slow", f"a body has to come within {BODY_WITHIN_S:g} s")
+            return await problems.answer(late, path)(scope, receive, send)
+        if body is None:
+            large = Problem(413, "body_too_large", f"a body has at most {BODY_BYTES_MAX} bytes")
+            return await problems.answer(large, path)(scope, receive, send)
+        given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def bounded() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > BODY_BYTES_MAX:
-                raise Problem(413, "body_too_large", f"a body has at most {BODY_BYTES_MAX} bytes")
-            return message
+        async def again() -> Message:
+            return given.pop() if given else await receive()
 
-        await self._app(scope, bounded, send)
+        await self._app(scope, again, send)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body of a request, None where it is too large; of one that broke off, what has come."""
+    parts, read, more = [], 0, True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        read += len(part)
+        if read > BODY_BYTES_MAX:
+            return None
+        parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 def build(

@@ -36,6 +36,7 @@ OWN = {
     "invalid_command": Meaning("The fields do not make such a command.", "The detail says which and why."),
     "invalid_preference": Meaning("The header Prefer cannot be read.", "Send wait=2, or leave it out."),
     "body_too_large": Meaning("The body is larger than an event may be.", "Send less, or several commands."),
+    "body_too_slow": Meaning("The body did not come in time.", "Send it again."),
     "credential_missing": Meaning("Nobody is signed in.", "Send Authorization: Bearer and an API key."),
     "invalid_credential": Meaning("The credential has no form that is known.", "Check the header."),
     "several_credentials": Meaning("There is more than one credential.", "Send one."),

@@ -19,11 +19,12 @@ from tests.progress import SILENCE_S, eventually
 
 ROOT = Path(__file__).parents[2]
 TENANT = "north"
+FUNDS_MINOR = 100_000
 ACCOUNT = {
     "customer_id": "c",
     "account_type": "checking",
     "currency": "EUR",
-    "initial_balance_minor": 100_000,
+    "initial_balance_minor": FUNDS_MINOR,
 }
 PAYMENT = {"currency": "EUR", "payment_type": "transfer", "reference": "r"}
 

@@ -14,7 +14,7 @@ from pipeline.cli.records import TopicReader, decoder
 from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.local.stack import LocalStack
-from tests.gateway.bank import ACCOUNT, PAYMENT, Bank
+from tests.gateway.bank import FUNDS_MINOR, PAYMENT, Bank
 from tests.progress import eventually
 from topologies.app import TABLELESS, TABLES
 
@@ -49,6 +49,14 @@ def events_of(bank: Bank, topic: str) -> list[Any]:
         reader.close()
 
 
+def decided(bank: Bank) -> set[str]:
+    """Return the requests whose payments have moved or hold money, or were refused."""
+    kinds = ("PaymentReserved", "PaymentRejected")
+    return {
+        event.fields["correlation_id"] for event in events_of(bank, "payment-events") if event.name in kinds
+    }
+
+
 def test_a_payment_is_settled_and_a_repeat_at_the_other_gateway_says_the_same_and_that_it_is_one(
     bank: Bank,
 ) -> None:
@@ -77,15 +85,13 @@ def test_another_command_under_a_known_key_is_refused_with_the_first_ones_id_wha
 
 
 def test_what_the_ledger_refuses_is_a_problem_with_the_ledgers_code(bank: Bank) -> None:
-    answer = bank.post("/payments", pay(10**9), "too-much", **WAIT)
-    assert (answer.status, answer.body["code"], answer.body["state"]) == (
-        409,
-        "insufficient_funds",
-        "rejected",
-    )
+    nobody = {**pay(5), "creditor_account_id": "nobody"}
+    answer = bank.post("/payments", nobody, "to-nobody", **WAIT)
+    assert (answer.status, answer.body["code"]) == (409, "creditor_not_found")
+    assert answer.body["state"] in ("rejected", "failed"), "failed where another branch says so"
     assert answer.headers["content-type"] == "application/problem+json"
     page = bank.ask("GET", answer.body["type"])
-    assert page.status == 200 and "insufficient_funds" in page.body
+    assert page.status == 200 and "creditor_not_found" in page.body
 
 
 @pytest.mark.parametrize(
@@ -113,13 +119,13 @@ def test_a_dry_run_checks_and_does_nothing(bank: Bank) -> None:
 
 
 def test_a_read_after_a_command_shows_it_at_either_gateway(bank: Bank) -> None:
-    before = bank.get("/balances/alice").body["data"]["balance_minor"]
-    sent = bank.post("/payments", pay(11), "mine")
+    bank.open_account("dave")
+    sent = bank.post("/payments", pay(11, "dave"), "mine")
     assert sent.status == 202 and sent.body["state"] == "accepted"
     for at in (1, 0):
-        after = bank.get("/balances/alice", at=at, **{"Ledgerflow-After": sent.body["request_id"]})
+        after = bank.get("/balances/dave", at=at, **{"Ledgerflow-After": sent.body["request_id"]})
         if after.status == 200:  # else it took longer than a read waits
-            assert after.body["data"]["balance_minor"] == before - 11
+            assert after.body["data"]["balance_minor"] == FUNDS_MINOR - 11
             assert "worker" not in after.body["meta"]
         else:
             assert after.status == 412 and after.headers["retry-after"] == "1"
@@ -145,7 +151,7 @@ def test_nobody_and_who_may_not_are_refused_and_all_of_it_is_in_the_access_log(b
     )
     assert told["bob", "query:balances", 200] == 1 and told["bob", "query:balances", 403] == 2
     assert told["bob", "command:payment_initiated", 403] == 1
-    assert told["program", "command:account_opened", 200] == 2
+    assert told["program", "command:account_opened", 200] >= 2
 
 
 def test_live_events_are_the_tenants_and_go_on_where_they_broke_off(bank: Bank) -> None:
@@ -197,8 +203,9 @@ def test_every_acknowledged_command_is_in_the_log_once_when_gateways_are_killed(
     told = Counter(event.fields["event_id"] for event in events_of(bank, "payments"))
     sent = {name: count for name, count in told.items() if name not in before}
     assert set(sent) == set(acknowledged.values())
-    eventually(lambda: bank.get("/balances/carol").body["data"]["balance_minor"] == ACCOUNT_MINOR - 120)
+    eventually(lambda: len(decided(bank) & set(acknowledged.values())) == 120)
+    listed = bank.get("/payments?limit=1000")
+    assert listed.status == 200, listed
+    paid = listed.body["data"]
+    assert len([row for row in paid if row["debtor_account_id"] == "carol"]) == 120
     assert sum(sent.values()) - len(sent) <= 12, "only what was under way at a kill may be there twice"
-
-
-ACCOUNT_MINOR = int(str(ACCOUNT["initial_balance_minor"]))

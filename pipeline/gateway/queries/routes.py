@@ -174,6 +174,17 @@ def _without_worker(meta: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+async def _read(content: aiohttp.StreamReader) -> bytes | None:
+    """Return all of an answer, None where it is too large."""
+    parts, read = [], 0
+    async for part in content.iter_chunked(2**16):
+        parts.append(part)
+        read += len(part)
+        if read > ANSWER_BYTES_MAX:
+            return None
+    return b"".join(parts)
+
+
 async def fetch(door: Door, path: str, asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what a worker answers, and the headers that go on. Raises Problem."""
     problem = Problem(503, "views_unavailable", "no worker answers now", {"Retry-After": "1"})
@@ -181,12 +192,12 @@ async def fetch(door: Door, path: str, asked: Mapping[str, str]) -> tuple[dict[s
         try:
             within = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
             async with door.views.get(f"{url}/{path}", params=asked, timeout=within) as response:
-                body = await response.content.read(ANSWER_BYTES_MAX + 1)
+                body = await _read(response.content)
                 headers = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
                 status = response.status
         except (aiohttp.ClientError, TimeoutError):
             continue
-        if len(body) > ANSWER_BYTES_MAX:
+        if body is None:
             raise Problem(502, "answer_too_large", "ask for fewer rows: limit")
         try:
             answer = msgspec.json.decode(body)
