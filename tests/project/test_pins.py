@@ -35,8 +35,7 @@ def needs(name: str) -> Iterator[str]:
 
 TRAINING = "pipeline/training/constraints.txt"
 STATEMENTS = "pipeline/statement_files/constraints.txt"
-SHARED = "pipeline/gateway/constraints.txt"
-EXTRAS_OF_OURS = {TRAINING: "train", STATEMENTS: "statements", SHARED: "shared"}
+EXTRAS_OF_OURS = {TRAINING: "train", STATEMENTS: "statements"}
 FILES = ("constraints.txt", "tests/constraints.txt", *EXTRAS_OF_OURS)
 
 

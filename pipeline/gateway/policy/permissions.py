@@ -28,7 +28,11 @@ def permission(kind: str, name: str) -> str:
 @cache
 def commands() -> dict[str, str]:
     """Return the topic of every event that a person or program may send, by the event's name."""
-    written = {topic.name for topic in topics() if topic.stage == "input" or topic.written_by == "operators"}
+    written = {
+        topic.name
+        for topic in topics()
+        if (topic.stage == "input" and topic.written_by != "gateway") or topic.written_by == "operators"
+    }
     return {schema.event: schema.topic for schema in schemas.load() if schema.topic in written}
 
 
