@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.cli.supervisor import environment
+from pipeline.cli.supervisor import answers_ready, environment
 from pipeline.gateway.identity.keys import FILE_NAME, Keys
 from pipeline.runtime.settings import Settings
 from tests.progress import SILENCE_S, eventually
@@ -58,8 +58,7 @@ class Bank:
         """Wait until the gateways listen, and the worker has its tables."""
         for number in (0, 1):
             eventually(lambda number=number: self.ask("GET", "/ready", at=number).status == 200)
-        ready = f"http://127.0.0.1:{self.settings.web_port}/ready"
-        eventually(lambda: _asked(urllib.request.Request(ready)).status == 200)
+        eventually(lambda: answers_ready(f"http://127.0.0.1:{self.settings.web_port}"))
 
     def kill(self, number: int) -> None:
         """End a gateway by SIGKILL."""

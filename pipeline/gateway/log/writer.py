@@ -85,7 +85,7 @@ class Writer:
         return await self.write_value(event.TOPIC, event.key(), value)
 
     async def write_value(self, topic: str, key: bytes, value: bytes | None) -> Place:
-        """Produce a framed value; else as `write`."""
+        """Produce a framed value; return its place once Kafka has it. Raises Problem 503."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Place] = loop.create_future()
         try:
