@@ -16,13 +16,12 @@ from confluent_kafka import KafkaException
 from pipeline.gateway.app import build
 from pipeline.gateway.identity.keys import FILE_NAME, Keys
 from pipeline.gateway.identity.who import Identity
-from pipeline.gateway.log.writer import NotRegistered
 from pipeline.gateway.policy.policy import Policy
 from pipeline.gateway.policy.reading import PolicyError, default_policy, parse_policy
 from pipeline.runtime import logs
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.avro.codec import Codec
-from pipeline.runtime.avro.registry import Registry, RegistryUnavailable
+from pipeline.runtime.avro.registry import NotRegistered, Registry, RegistryUnavailable
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_UNUSABLE
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 from topologies.app import VIEWS

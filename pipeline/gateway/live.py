@@ -12,16 +12,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from pipeline.domain.kernel.events import EVENTS
-from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.gateway.door import Door, Entry
 from pipeline.gateway.log.hearing import HEARD, Heard, TooManyListeners
+from pipeline.gateway.parameters import ID
 from pipeline.gateway.problems import Problem
 
 CONNECTIONS_MAX = 1_000
@@ -30,7 +30,6 @@ BEHIND_MAX = 5_000
 ALIVE_EVERY_S = 5.0
 """A comment so often, so that a client sees a dead connection, and an ended credential ends one."""
 _NAMES = {kind: name.removeprefix("ledgerflow.") for name, kind in EVENTS.items()}
-_ID: dict[str, Any] = {"min_length": 1, "max_length": ID_CHARS_MAX, "pattern": r"^[^$/\x00][^/\x00]*$"}
 
 
 class _Follower:
@@ -120,10 +119,10 @@ def router(door: Door) -> APIRouter:
     )
     async def follow(
         request: Request,
-        tenant: Annotated[str, Path(**_ID)],
+        tenant: Annotated[str, Path(**ID)],
         topic: Annotated[str, Path(max_length=64)],
-        account: Annotated[str | None, Query(**_ID)] = None,
-        payment: Annotated[str | None, Query(**_ID)] = None,
+        account: Annotated[str | None, Query(**ID)] = None,
+        payment: Annotated[str | None, Query(**ID)] = None,
         last_event_id: Annotated[
             str | None, Header(alias="Last-Event-ID", pattern=r"^[0-9]{1,15}-[0-9a-f]{8}$")
         ] = None,

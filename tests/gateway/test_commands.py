@@ -11,7 +11,7 @@ from pipeline import events
 from pipeline.domain.kernel.events import Actor
 from pipeline.gateway.commands.bodies import body_of, event_of, given
 from pipeline.gateway.commands.catalogue import COMMANDS, ENVELOPE, Command
-from pipeline.gateway.commands.identity import content_hash, flaw_of_key, request_id
+from pipeline.gateway.commands.naming import content_hash, flaw_of_key, request_id
 from pipeline.gateway.identity.principal import Principal
 from pipeline.gateway.problem_pages import OWN, meanings
 from pipeline.gateway.problems import Problem

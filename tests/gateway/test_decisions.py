@@ -19,7 +19,7 @@ def heard(event: Any, topic: str, key: str = "north/alice", number: int = 1) -> 
     """Return a record whose value is found again; it has the correlation in it, as Avro's has."""
     value = f"{event.correlation_id} {len(BODIES)}".encode()
     BODIES[value] = event
-    return Heard(number, topic, 0, number, 0, key, value)
+    return Heard(number, topic, 0, number, key, value)
 
 
 def decode(one: Heard) -> Any:
@@ -126,8 +126,8 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_ring_gives_what_was_heard_since_and_says_where_some_is_gone() -> None:
     ring, got = Ring(records_max=3), []
     with ring.listening(lambda one: got.append(one.number), "a"), ring.listening(lambda one: None):
-        ring.add([("t", 0, number, 0, "a" if number % 2 else "b", b"x") for number in range(5)])
-    ring.add([("t", 0, 5, 0, "a", b"x")])
+        ring.add([("t", 0, number, "a" if number % 2 else "b", b"x") for number in range(5)])
+    ring.add([("t", 0, 5, "a", b"x")])
     assert got == [2, 4]
     assert [one.number for one in ring.since(4) or ()] == [5, 6]
     assert ring.since(6) == [] and ring.since(2) is None and ring.since(7) is None

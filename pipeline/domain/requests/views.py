@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pipeline.domain.kernel.views import TENANT_PAGE, Row, Tables, TableView, ViewPage, time_text
 from pipeline.domain.requests.rows import REQUEST_ROW, unpack_request
 
@@ -16,10 +18,7 @@ def _request(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         "state": "sent" if request.sent else "claimed",
         "claimed_at": time_text(request.claimed_at),
         "content_hash": request.content_hash,
-        "commands": [
-            {"topic": one.topic, "event": one.event, "event_id": one.event_id, "key": one.key}
-            for one in request.commands
-        ],
+        "commands": [msgspec.structs.asdict(one) for one in request.commands],
     }
 
 

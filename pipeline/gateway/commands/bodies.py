@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from pipeline.domain.kernel.events import Actor
 from pipeline.gateway.commands.catalogue import Command
-from pipeline.gateway.commands.identity import derived
+from pipeline.gateway.commands.naming import derived
 from pipeline.gateway.problems import Problem, shown
 from pipeline.input_event import InputEvent
 

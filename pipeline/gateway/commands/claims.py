@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from pipeline import events
 from pipeline.domain.kernel import events as ev
-from pipeline.gateway.log.hearing import Heard, Hearing, TooManyListeners
+from pipeline.gateway.log.hearing import REQUEST_RESULTS, Heard, Hearing, TooManyListeners
 from pipeline.gateway.log.writer import RETRY_AFTER_S, Writer, unavailable
 from pipeline.gateway.problems import Problem
 from pipeline.input_event import InputEvent
@@ -57,7 +57,7 @@ class Claims:
         answered: asyncio.Future[ev.RequestAnswered] = asyncio.get_running_loop().create_future()
 
         def hear(heard: Heard) -> None:
-            if heard.topic != "request-results" or answered.done():
+            if heard.topic != REQUEST_RESULTS or answered.done():
                 return
             event = self._hearing.decoded(heard)
             if type(event) is ev.RequestAnswered and event.causation_id == claim.event_id:

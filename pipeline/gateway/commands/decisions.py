@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pipeline.domain.kernel import events as ev
-from pipeline.gateway.log.hearing import Heard
+from pipeline.gateway.log.hearing import REQUEST_RESULTS, Heard
 
-REQUEST_RESULTS = "request-results"
 EXISTS = "exists"
 """The answer to a command that was sent again: what it decided was decided before."""
 PENDING_MAX, DECIDED_MAX = 20_000, 100_000

@@ -5,7 +5,6 @@ body, path, Idempotency-Key -> may they? -> claim -> first or repeat: send -> 20
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -13,18 +12,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.gateway.commands.bodies import body_of, event_of, given
 from pipeline.gateway.commands.catalogue import COMMANDS, Command
 from pipeline.gateway.commands.decisions import Decision
-from pipeline.gateway.commands.identity import content_hash, flaw_of_key, request_id
+from pipeline.gateway.commands.naming import content_hash, flaw_of_key, request_id
 from pipeline.gateway.door import Door, Entry
+from pipeline.gateway.parameters import ID, Parameter, take
 from pipeline.gateway.problems import Problem, shown
 from pipeline.input_event import InputEvent
 
 WAIT_S_MAX = 30.0
 _WAIT = re.compile(r"wait=([0-9]{1,3})").fullmatch
-_ID: dict[str, Any] = {"min_length": 1, "max_length": ID_CHARS_MAX, "pattern": r"^[^$/\x00][^/\x00]*$"}
 REPLAYED = "Idempotent-Replayed"
 
 KEY_HEADER = Header(
@@ -80,20 +78,15 @@ def _endpoint(door: Door, command: Command) -> Callable[..., Any]:
 
     handle.__name__ = _name(command)
     parameters = [
-        _parameter("request", Request),
-        _parameter("tenant", Annotated[str, Path(**_ID)]),
-        *(_parameter(name, Annotated[str, Path(**_ID)]) for name in command.in_path),
-        _parameter("body", Annotated[model, Body()]),
-        _parameter("idempotency_key", Annotated[str | None, KEY_HEADER], None),
-        _parameter("prefer", Annotated[str | None, Header(description="wait=SECONDS, up to 30")], None),
-        _parameter("validate", Annotated[bool, Query(description="Check it, and do nothing.")], False),
+        Parameter("request", Request),
+        Parameter("tenant", Annotated[str, Path(**ID)]),
+        *(Parameter(name, Annotated[str, Path(**ID)]) for name in command.in_path),
+        Parameter("body", Annotated[model, Body()]),
+        Parameter("idempotency_key", Annotated[str | None, KEY_HEADER], None),
+        Parameter("prefer", Annotated[str | None, Header(description="wait=SECONDS, up to 30")], None),
+        Parameter("validate", Annotated[bool, Query(description="Check it, and do nothing.")], False),
     ]
-    handle.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return handle
-
-
-def _parameter(name: str, kind: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+    return take(handle, parameters)
 
 
 class _Asked:

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_END, KafkaException, TopicPartition
@@ -28,6 +29,8 @@ LOG = logging.getLogger(__name__)
 
 HEARD = tuple(topic.name for topic in TOPICS if topic.stage == "output" and topic.name != "dead-letters")
 """The topics that are heard."""
+REQUEST_RESULTS = "request-results"
+"""What the requests stream answers."""
 RING_RECORDS = 50_000
 RING_BYTES = 64 * 2**20
 BATCH_MAX = 2_000
@@ -44,7 +47,6 @@ class Heard(NamedTuple):
     topic: str
     partition: int
     offset: int
-    timestamp_ms: int
     key: str
     """Tenant and account, or what else the topic's key has."""
     value: bytes
@@ -70,7 +72,7 @@ class Ring:
         self._of_all: list[Listener] = []
         self._listeners = 0
 
-    def add(self, records: Sequence[tuple[str, int, int, int, str, bytes]]) -> None:
+    def add(self, records: Sequence[tuple[str, int, int, str, bytes]]) -> None:
         """Keep records, and tell who listens to their keys."""
         for record in records:
             self.count += 1
@@ -87,8 +89,7 @@ class Ring:
         first = self._records[0].number if self._records else self.count + 1
         if number > self.count or number + 1 < first:
             return None
-        start = number + 1 - first
-        return [self._records[place] for place in range(start, len(self._records))]
+        return list(islice(self._records, number + 1 - first, None))
 
     @contextlib.contextmanager
     def listening(self, listener: Listener, key: str | None = None) -> Iterator[None]:
@@ -170,9 +171,9 @@ class Hearing:
                     loop.call_soon_threadsafe(self.ring.add, records)
 
 
-def _record(message: Any) -> tuple[str, int, int, int, str, bytes] | None:
+def _record(message: Any) -> tuple[str, int, int, str, bytes] | None:
     """Return a message as the ring keeps it; None for what says nothing."""
     if message.error() is not None or message.value() is None or message.key() is None:
         return None
-    place = message.topic(), message.partition(), message.offset(), message.timestamp()[1]
+    place = message.topic(), message.partition(), message.offset()
     return (*place, message.key().decode(errors="replace"), message.value())

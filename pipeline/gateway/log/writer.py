@@ -15,14 +15,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.schema_registry import topic_record_subject_name_strategy
-from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from pipeline.gateway.problems import Problem
 from pipeline.input_event import InputEvent
-from pipeline.runtime.avro.connection import client
-from pipeline.runtime.avro.registry import answer_of
+from pipeline.runtime.avro.connection import client, serializer
+from pipeline.runtime.avro.registry import NotRegistered, answer_of
 from pipeline.runtime.settings import Settings
 
 DELIVERED_WITHIN_MS = 10_000
@@ -31,14 +29,6 @@ WAITING_MAX = 20_000
 """Records that wait for Kafka; more are refused."""
 POLL_S = 0.1
 RETRY_AFTER_S = 1
-_AS_REGISTERED: dict[str, Any] = {
-    "auto.register.schemas": False,
-    "subject.name.strategy": topic_record_subject_name_strategy,
-}
-
-
-class NotRegistered(RuntimeError):
-    """The registry lacks a schema. The text is one line."""
 
 
 class Place(NamedTuple):
@@ -71,9 +61,7 @@ class Writer:
             }
         )
         self._registry = client(settings.registry())
-        self._serializers = {
-            kind: AvroSerializer(self._registry, kind.schema_text(), conf=_AS_REGISTERED) for kind in kinds
-        }
+        self._serializers = {kind: serializer(self._registry, kind.schema_text()) for kind in kinds}
         self._require(kinds)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="acknowledgements", daemon=True)

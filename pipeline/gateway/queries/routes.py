@@ -9,7 +9,6 @@ row has what it has booked. Two seconds, then 412: ask again.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
@@ -19,9 +18,9 @@ import aiohttp
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.views import AccountView, TableView, View
 from pipeline.gateway.door import Door, Entry
+from pipeline.gateway.parameters import SHOWN_ID, Parameter, take
 from pipeline.gateway.problems import Problem, shown
 
 ANSWER_WITHIN_S = 12.0
@@ -29,8 +28,6 @@ ANSWER_BYTES_MAX = 32 * 2**20
 AFTER_HEADER = "Ledgerflow-After"
 AFTER_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.02
-LIST_PARAMETERS = ("limit", "after", "state")
-_ID: dict[str, Any] = {"min_length": 1, "max_length": ID_CHARS_MAX, "pattern": r"^[^/\x00]+$"}
 PASSED_ON = ("Ledgerflow-As-Of", "Retry-After")
 
 
@@ -44,8 +41,7 @@ def router(door: Door, views: Sequence[View]) -> APIRouter:
             _endpoint(door, path, ours),
             methods=["GET"],
             name=path,
-            operation_id="get_"
-            + "_".join(part.strip("{}") for part in path.split("/")[3:]).replace("-", "_"),
+            operation_id=_operation(path),
             summary=next(page.about for page in first.pages if _path(first, page.path) == path),
             tags=[first.name],
         )
@@ -86,7 +82,6 @@ def _endpoint(door: Door, path: str, views: Sequence[View]) -> Callable[..., Any
 
     async def handle(**parts: Any) -> Response:
         request, tenant = parts["request"], parts["in_tenant"]
-        where = [parts[f"in_{name}"] for name in names]
         async with door.entered(request, tenant, f"query:{view.name}") as entry:
             entry.require_account(_account_of(views, names, parts))
             unknown = set(request.query_params) - set(given)
@@ -95,19 +90,18 @@ def _endpoint(door: Door, path: str, views: Sequence[View]) -> Callable[..., Any
             if parts["after_request"] is not None:
                 await _after(door, entry, parts["after_request"])
             asked = {name: str(parts[given[name]]) for name in given if parts[given[name]] is not None}
-            if len(where) == 1:
+            where = [parts[f"in_{name}"] for name in names] if names[1:] else []
+            if not where:
                 asked["tenant"] = tenant
-                where = []
             return await _answered(door, entry, view, where, asked)
 
     parameters = [
-        _parameter("request", Request),
-        *(_parameter(f"in_{name}", Annotated[str, Path(alias=name, **_ID)]) for name in names),
-        *(_parameter(python, kind, None) for python, kind in _typed(given)),
-        _parameter("after_request", Annotated[str | None, Header(alias=AFTER_HEADER)], None),
+        Parameter("request", Request),
+        *(Parameter(f"in_{name}", Annotated[str, Path(alias=name, **SHOWN_ID)]) for name in names),
+        *(Parameter(python, kind, None) for python, kind in _typed(given)),
+        Parameter("after_request", Annotated[str | None, Header(alias=AFTER_HEADER)], None),
     ]
-    handle.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return handle
+    return take(handle, parameters)
 
 
 def _parameters(views: Sequence[View], is_list: bool) -> dict[str, str]:
@@ -133,10 +127,6 @@ def _typed(given: Mapping[str, str]) -> list[tuple[str, Any]]:
     return typed
 
 
-def _parameter(name: str, kind: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-
-
 def _account_of(views: Sequence[View], names: Sequence[str], parts: Mapping[str, Any]) -> str | None:
     """Return the account that a page is about, None where it is about a tenant."""
     if "account" in names:
@@ -151,8 +141,7 @@ def _account_of(views: Sequence[View], names: Sequence[str], parts: Mapping[str,
 async def _answered(
     door: Door, entry: Entry, view: View, where: Sequence[str], asked: Mapping[str, str]
 ) -> Response:
-    path = "/".join((view.name, *(quote(part, safe="") for part in where)))
-    answer, headers = await fetch(door, path, asked)
+    answer, headers = await fetch(door, _worker_path(view.name, *where), asked)
     data = answer["data"]
     masked = (
         [entry.masked(view.name, row) for row in data]
@@ -183,6 +172,11 @@ async def _read(content: aiohttp.StreamReader) -> bytes | None:
         if read > ANSWER_BYTES_MAX:
             return None
     return b"".join(parts)
+
+
+def _worker_path(view: str, *parts: str) -> str:
+    """Return the path of a view at a worker."""
+    return "/".join((view, *(quote(part, safe="") for part in parts)))
 
 
 async def fetch(door: Door, path: str, asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -220,14 +214,12 @@ def _code(status: int) -> str:
 def _status(door: Door) -> Callable[..., Any]:
     async def handle(
         request: Request,
-        tenant: Annotated[str, Path(**_ID)],
-        request_id: Annotated[str, Path(alias="request", **_ID)],
+        tenant: Annotated[str, Path(**SHOWN_ID)],
+        request_id: Annotated[str, Path(alias="request", **SHOWN_ID)],
     ) -> Response:
         async with door.entered(request, tenant, "query:requests") as entry:
             entry.request_id = request_id
-            answer, headers = await fetch(
-                door, f"requests/{quote(tenant, safe='')}/{quote(request_id, safe='')}", {}
-            )
+            answer, headers = await fetch(door, _worker_path("requests", tenant, request_id), {})
             row = answer["data"]
             decision = door.decisions.get(request_id)
             if decision is not None:
@@ -252,7 +244,7 @@ async def _after(door: Door, entry: Entry, request: str) -> None:
     tenant, _, account = (door.decisions.key_of(request) or "").partition("/")
     if tenant != entry.tenant:
         raise _not_yet("not_decided_yet", "no such command of this tenant is known here")
-    path = "/".join(("balances", quote(tenant, safe=""), quote(account, safe="")))
+    path = _worker_path("balances", tenant, account)
     while decision.account_sequence is not None:
         answer, _ = await fetch(door, path, {})
         if answer["data"]["account_sequence"] >= decision.account_sequence:
