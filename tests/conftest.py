@@ -101,7 +101,7 @@ def _is_free(port: int) -> bool:
 
 def settings_in(data_dir: Path) -> Settings:
     """Return settings of a stack of its own in `data_dir`: free ports, little memory."""
-    kafka_port, controller_port, internal_port, registry_port, web_port, *_ = free_ports()
+    kafka_port, controller_port, internal_port, registry_port, gateway_port, web_port, *_ = free_ports()
     # The rest: views of workers.
     return load_settings(
         data_dir=data_dir,
@@ -109,6 +109,7 @@ def settings_in(data_dir: Path) -> Settings:
         controller_port=controller_port,
         internal_port=internal_port,
         registry_port=registry_port,
+        gateway_port=gateway_port,
         web_port=web_port,
         kafka_heap_mb=384,
     )

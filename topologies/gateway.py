@@ -36,7 +36,8 @@ def _policy(settings: Settings) -> Policy:
     """Return the policy in force. Raises PolicyError, OSError."""
     if settings.policy_file is None:
         return default_policy()
-    return parse_policy(settings.policy_file.read_text("utf-8"))
+    columns = {view.name: view.columns for view in VIEWS}
+    return parse_policy(settings.policy_file.read_text("utf-8"), columns)
 
 
 def _require_address(settings: Settings) -> None:

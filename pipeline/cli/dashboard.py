@@ -55,6 +55,7 @@ class View(NamedTuple):
 
     tally: Tally
     workers: list[Worker]
+    gateway: Worker
     bootstrap_servers: str
     schema_registry_url: str
     phase: str
@@ -224,16 +225,17 @@ def _addresses(view: View) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(min_width=_NAME_COLUMNS)
     table.add_column(overflow="fold")
+    processes = [("gateway", view.gateway, "/docs")]
     for worker in view.workers:
-        colour = _COLOURS.get(worker.state, "yellow")
-        pages = " ".join(worker.lists) if worker.number == 0 else ""
-        state = f"[{colour}]{worker.state:<11}[/{colour}]"
+        processes.append((f"worker {worker.number}", worker, "" if worker.number else " ".join(worker.lists)))
+    for name, process, pages in processes:
+        colour = _COLOURS.get(process.state, "yellow")
+        state = f"[{colour}]{process.state:<11}[/{colour}]"
         table.add_row(
-            f"worker {worker.number}",
-            f"{state}[link={worker.url}][cyan]{worker.url}[/cyan][/link] [dim]{pages}[/dim]",
+            name, f"{state}[link={process.url}][cyan]{process.url}[/cyan][/link] [dim]{pages}[/dim]"
         )
-    table.add_row("Kafka", f"[cyan]{view.bootstrap_servers}[/cyan]")
-    table.add_row("registry", f"[cyan]{view.schema_registry_url}[/cyan]")
+    servers, registry = view.bootstrap_servers, view.schema_registry_url
+    table.add_row("Kafka", f"[cyan]{servers}[/cyan], registry [cyan]{registry}[/cyan]")
     for name, (command, about) in zip(("try", ""), TRY, strict=True):
         table.add_row(name, Text.assemble(f"ledgerflow {command}{view.options}", (f"  {about}", "dim")))
     return table

@@ -20,6 +20,14 @@ class WorkerEndpoint(NamedTuple):
     """Base URL of its table views, without a slash at the end."""
 
 
+class GatewayEndpoint(NamedTuple):
+    """The gateway."""
+
+    pid: int
+    url: str
+    """Base URL of its API, without a slash at the end."""
+
+
 class Endpoints(NamedTuple):
     """The content of the file."""
 
@@ -28,6 +36,8 @@ class Endpoints(NamedTuple):
     workers: tuple[WorkerEndpoint, ...]
     pid: int
     """The process id of `up`: the file is valid while that process exists."""
+    gateway: GatewayEndpoint | None = None
+    """None where none runs."""
 
     def write(self, data_dir: Path) -> None:
         """Write the file atomically. Raises OSError."""
@@ -36,6 +46,7 @@ class Endpoints(NamedTuple):
             "bootstrap_servers": self.bootstrap_servers,
             "schema_registry_url": self.schema_registry_url,
             "workers": [worker._asdict() for worker in self.workers],
+            "gateway": None if self.gateway is None else self.gateway._asdict(),
             "pid": self.pid,
         }
         write_json(path, content)
@@ -46,8 +57,13 @@ def read(data_dir: Path) -> Endpoints | None:
     try:
         found = json.loads((data_dir / FILE_NAME).read_text("utf-8"))
         workers = tuple(WorkerEndpoint(int(entry["pid"]), str(entry["url"])) for entry in found["workers"])
+        door = found.get("gateway")
         endpoints = Endpoints(
-            str(found["bootstrap_servers"]), str(found["schema_registry_url"]), workers, int(found["pid"])
+            str(found["bootstrap_servers"]),
+            str(found["schema_registry_url"]),
+            workers,
+            int(found["pid"]),
+            None if door is None else GatewayEndpoint(int(door["pid"]), str(door["url"])),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,6 +1,7 @@
 """One run of `ledgerflow up`, from starting Kafka to stopping it.
 
-    stack -> schemas -> workers -> ready: endpoints.json -> (demo: load) -> supervise until a signal
+    stack -> schemas -> workers -> gateway -> ready: endpoints.json -> (demo: load)
+          -> supervise until a signal
           -> end the load -> the streams catch up -> (demo: verify) -> stop workers, registry, Kafka
 
 Whatever fails on the way, every process that was started is stopped.
@@ -9,7 +10,6 @@ Whatever fails on the way, every process that was started is stopped.
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import time
 from collections.abc import Callable
@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cli import endpoints
-from pipeline.cli.children import load_child, worker_child
+from pipeline.cli.children import Processes, load_child
 from pipeline.cli.conditions import Conditions
 from pipeline.cli.dashboard import Dashboard, View, counts_of
-from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.load import next_seed
-from pipeline.cli.reach import errors_in_one_line, worker_url
+from pipeline.cli.reach import errors_in_one_line
 from pipeline.cli.records import decoder
 from pipeline.cli.stopping import Signals
 from pipeline.cli.supervisor import Child, SupervisionError, Supervisor
@@ -72,12 +71,10 @@ class Session:
         self._data_dir = stack.data_dir
         self._phase = "starting"
         self._signals = Signals()
-        self._urls = [worker_url(settings, number) for number in range(settings.workers)]
-        self._supervisor = Supervisor(self._urls, self._spawn_worker, dashboard.say)
-        self._conditions = Conditions(self._urls)
+        self._processes = Processes(settings, stack, dashboard.say)
+        self._conditions = Conditions(self._processes.worker_urls)
         self._traffic: TopicCounter | None = None
         self._load: Child | None = None
-        self._written: list[int] = []
         self._tally = Tally()
         self._report: Report | None = None
         self._ends_at: float | None = None
@@ -104,7 +101,7 @@ class Session:
             **{name.replace(" ", "_"): count for name, count in counts_of(tally).items()},
             "lag": tally.lag,
             "workers": self._settings.workers,
-            "restarts": self._supervisor.restarts,
+            "restarts": self._processes.restarts,
             "invariants": None if report is None else {check.name: check.ok for check in report.checks},
         }
 
@@ -129,24 +126,27 @@ class Session:
         with errors_in_one_line(admin):
             register_all(admin.registry())
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
-        self._supervisor.start()
-        since = time.monotonic()
-        while not self._supervisor.all_ready:
-            self._signals.raise_if_received()
-            self._check()
-            self._supervisor.require_ready(time.monotonic() - since, self._data_dir / "logs")
-            time.sleep(TICK_S)
+        for supervisor in self._processes.in_order:
+            self._await_ready(supervisor)
         self._ready_seconds = time.monotonic() - began
-        self._keep_endpoints()
-        self._dashboard.say(f"ready after {self._ready_seconds:.1f} s: {', '.join(self._urls)}")
+        self._processes.keep_endpoints()
+        views, door = ", ".join(self._processes.worker_urls), self._processes.gateway_url
+        self._dashboard.say(f"ready after {self._ready_seconds:.1f} s: API {door}, views {views}")
         self._traffic = TopicCounter(self._settings, decoder(self._settings), self._data_dir / "counts.json")
         with errors_in_one_line(self._settings):
             self._traffic.start()
         self._conditions.start(self._settings)
         self._signals.raise_if_received()
 
-    def _spawn_worker(self, number: int) -> Child:
-        return worker_child(self._stack, number)
+    def _await_ready(self, supervisor: Supervisor) -> None:
+        """Start processes and wait until they are ready."""
+        supervisor.start()
+        since = time.monotonic()
+        while not supervisor.all_ready:
+            self._signals.raise_if_received()
+            self._check()
+            supervisor.require_ready(time.monotonic() - since, self._data_dir / "logs")
+            time.sleep(TICK_S)
 
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
@@ -189,9 +189,10 @@ class Session:
             raise KeyboardInterrupt
         self._dashboard.say("verifying everything from the topics alone")
         self._signals.interrupting = True
+        urls = self._processes.worker_urls
         try:
             self._report = verified(
-                self._settings, manifests_of(self._settings), self._urls, QUIET_S, VERIFY_QUIET_WITHIN_S
+                self._settings, manifests_of(self._settings), urls, QUIET_S, VERIFY_QUIET_WITHIN_S
             )
         finally:
             self._signals.interrupting = False
@@ -233,7 +234,7 @@ class Session:
     def _tick(self) -> None:
         """Supervise once, show the state, and pause."""
         self._check()
-        self._conditions.show(self._supervisor.workers, self._dashboard.say)
+        self._conditions.show(self._processes.workers.workers, self._dashboard.say)
         if self._traffic is not None:
             self._dashboard.show(self._view(self._traffic.tally()))
         time.sleep(TICK_S)
@@ -244,48 +245,40 @@ class Session:
         except StackError:
             self._stack_is_dead = True
             raise
-        self._supervisor.check()
+        self._processes.check()
         if self._ready_seconds is not None:
-            self._keep_endpoints()
+            self._processes.keep_endpoints()
 
     def _view(self, tally: Tally) -> View:
         left = None if self._ends_at is None else self._ends_at - time.monotonic()
         given = self._settings.data_dir
         return View(
             tally,
-            self._supervisor.workers,
+            self._processes.workers.workers,
+            self._processes.gateway.workers[0],
             self._settings.bootstrap_servers,
             self._settings.schema_registry_url,
             self._phase,
-            self._supervisor.restarts,
+            self._processes.restarts,
             self._conditions.present,
             left,
             "" if given == DATA_DIR_DEFAULT else f" --data {shlex.quote(str(given))}",
         )
 
-    def _keep_endpoints(self) -> None:
-        """Write endpoints.json again if a worker has a new process."""
-        pids = self._supervisor.pids
-        if pids != self._written and all(pids):
-            workers = tuple(WorkerEndpoint(pid, url) for pid, url in zip(pids, self._urls, strict=True))
-            servers, registry = self._settings.bootstrap_servers, self._settings.schema_registry_url
-            Endpoints(servers, registry, workers, os.getpid()).write(self._data_dir)
-            self._written = pids
-
     def _stop(self) -> None:
-        """Stop what runs: load, workers, registry and Kafka.
+        """Stop what runs: load, gateway, workers, registry and Kafka.
 
         If Kafka has died, load and workers are killed at once: an orderly stop would only wait for Kafka.
         """
         with contextlib.ExitStack() as last:  # called in reverse order, each even if another one fails
-            if self._written:
+            if self._processes.has_endpoints:
                 last.callback(endpoints.remove, self._data_dir)
             last.callback(self._stack.stop)
             if self._traffic is not None:
                 last.callback(self._stop_counting, self._traffic)
             if self._load is not None:
                 last.callback(self._load.wait)
-            last.callback(self._supervisor.stop, at_once=self._stack_is_dead)
+            last.callback(self._processes.stop, at_once=self._stack_is_dead)
             if self._load is not None:
                 last.callback(self._load.kill if self._stack_is_dead else self._load.end)
             last.callback(self._conditions.stop)

@@ -1,10 +1,10 @@
-"""The processes that `up` runs beside the stack: workers, which are restarted, and the load generator.
+"""The processes that `up` runs beside the stack: workers and a gateway, restarted, and the load generator.
 
 Each is the child of a guardian (runtime/local/guardian.py), so it ends when `up` does, even if that is
 killed. A worker that dies is restarted, at once the first time, then after growing pauses; one that dies more
 than CRASHES_MAX times within CRASHES_WITHIN_S seconds ends the run, unless it dies at one record again and
-again: then Kafka must stay up for an operator, who can quarantine the record. Start children from the main
-thread, and call `check` often.
+again: then Kafka must stay up for an operator, who can quarantine the record. A gateway is restarted the same
+way. Start children from the main thread, and call `check` often.
 """
 
 from __future__ import annotations
@@ -131,7 +131,10 @@ class Worker:
 
 
 class Supervisor:
-    """Keeps workers running. `spawn` starts the process of a worker; `clock` returns monotonic seconds."""
+    """Keeps workers running, or gateways, as `what` says.
+
+    `spawn` starts the process of a worker; `clock` returns monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -140,7 +143,9 @@ class Supervisor:
         say: Callable[[str], None],
         is_ready: Callable[[str], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        what: str = "workers",
     ) -> None:
+        self._what = what
         self.workers = [Worker(number, url) for number, url in enumerate(urls)]
         self.restarts = 0
         self._spawn = spawn
@@ -224,7 +229,7 @@ class Supervisor:
         within_s = REPAIRED_WITHIN_S if refused else READY_WITHIN_S
         if waited_s > within_s and not self.all_ready:
             states = ", ".join(f"{worker.number} {worker.state}" for worker in self.workers)
-            raise SupervisionError(f"not ready within {within_s:.0f} s (workers: {states}): see {logs}")
+            raise SupervisionError(f"not ready within {within_s:.0f} s ({self._what}: {states}): see {logs}")
 
     @staticmethod
     def _stuck(worker: Worker, child: Child) -> list[Work]:

@@ -145,6 +145,17 @@ def up(
         int | None,
         typer.Option(metavar="PORT", min=1, max=65_535, rich_help_panel=PORTS, show_default="18081"),
     ] = None,
+    gateway_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=1,
+            max=65_535,
+            rich_help_panel=PORTS,
+            show_default="8080",
+            help="The gateway: the API for people and programs.",
+        ),
+    ] = None,
     web_port: Annotated[
         int | None,
         typer.Option(
@@ -157,7 +168,7 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Start Kafka, the schema registry and the workers here, and keep them running.
+    """Start Kafka, the schema registry, the workers and the gateway here, and keep them running.
 
     It needs neither Java nor Docker: the first run downloads Kafka and the registry. Ctrl-C, SIGTERM or the
     end of the duration stops everything in good order. The data stays, and the next start continues with it.
@@ -168,7 +179,8 @@ def up(
         raise BadInput("--migrate goes with --secure")
     settings = load_settings(
         data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,
-        internal_port=internal_port, registry_port=registry_port, web_port=web_port, local=True,
+        internal_port=internal_port, registry_port=registry_port, gateway_port=gateway_port,
+        web_port=web_port, local=True,
     )  # fmt: skip
     require_operator_files(settings)
     settings = for_made_up_time(local_settings(settings), demo=demo)
@@ -182,7 +194,7 @@ def up(
         _make_data_dir(stack.data_dir)
         _refuse_used_data_dir(stack.data_dir)
         require_form(stack.data_dir, secure, migrate)
-        _refuse_taken_web_ports(settings)
+        _refuse_taken_ports(settings)
         session.run()
     except (StackError, FormError, ArtifactError, SupervisionError, OSError) as problem:
         error = str(problem)
@@ -224,8 +236,13 @@ def local_settings(settings: Settings) -> Settings:
     return reached_by(settings, here)
 
 
-def _refuse_taken_web_ports(settings: Settings) -> None:
-    """Raises Failed if a worker cannot listen on its port, before anything is started."""
+def _refuse_taken_ports(settings: Settings) -> None:
+    """Raises Failed if the gateway or a worker cannot listen on its port, before anything is started."""
+    if reason := unusable(settings.gateway_host, settings.gateway_port):
+        raise Failed(
+            f"port {settings.gateway_port} of the gateway cannot be used ({reason}):"
+            f" choose another (--gateway-port, {ENV_PREFIX}GATEWAY_PORT)"
+        )
     for number in range(settings.workers):
         port = settings.web_port + number
         if reason := unusable(settings.web_host, port):

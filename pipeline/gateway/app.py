@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import aiohttp
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import events
@@ -125,8 +125,8 @@ def build(
         return {"status": "alive"}
 
     @app.get("/ready", include_in_schema=False)
-    async def ready(request: Request, response: Response) -> dict[str, Any]:
+    async def ready(response: Response) -> dict[str, Any]:
         response.status_code = 503 if hearing.silent else 200
-        return {"ready": not hearing.silent}
+        return {"status": "silent" if hearing.silent else "ready"}
 
     return app

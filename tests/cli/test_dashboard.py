@@ -26,7 +26,18 @@ def view(news: tuple[News, ...] = NEWS, options: str = "") -> View:
     tally = Tally(Counter(COUNTS), 11, 4, 1_327, {"EUR": 69_031}, 124, news, "north/a-1 debit 1.00 EUR")
     worker = Worker(0, "http://127.0.0.1:6066", child=cast(Child, object()), ready=True, lists=("/balances",))
     servers, registry = "127.0.0.1:19092", "http://127.0.0.1:18081"
-    return View(tally, [worker], servers, registry, "running", 0, [], 4.0, options)
+    return View(
+        tally,
+        [worker],
+        Worker(0, "http://127.0.0.1:8080", ready=True),
+        servers,
+        registry,
+        "running",
+        0,
+        [],
+        4.0,
+        options,
+    )
 
 
 @pytest.fixture

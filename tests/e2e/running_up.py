@@ -17,7 +17,7 @@ from tests.progress import LOOK_EVERY_S, SILENCE_S, Found, run, wait_for, wait_u
 
 ROOT = Path(__file__).parents[2]
 CLI = [sys.executable, "-m", "pipeline.cli"]
-PORTS = ("kafka", "controller", "internal", "registry", "web")
+PORTS = ("kafka", "controller", "internal", "registry", "gateway", "web")
 VERIFIES_WITHIN_S = 4 * SILENCE_S
 """At its end a demo reads all its topics, and nothing on its disk moves meanwhile."""
 

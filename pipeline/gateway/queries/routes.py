@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import aiohttp
 import msgspec
@@ -93,7 +93,7 @@ def _endpoint(door: Door, path: str, views: Sequence[View]) -> Callable[..., Any
             where = [parts[f"in_{name}"] for name in names] if names[1:] else []
             if not where:
                 asked["tenant"] = tenant
-            return await _answered(door, entry, view, where, asked)
+            return await _answered(door, entry, view, where, asked, request.url.path)
 
     parameters = [
         Parameter("request", Request),
@@ -139,7 +139,7 @@ def _account_of(views: Sequence[View], names: Sequence[str], parts: Mapping[str,
 
 
 async def _answered(
-    door: Door, entry: Entry, view: View, where: Sequence[str], asked: Mapping[str, str]
+    door: Door, entry: Entry, view: View, where: Sequence[str], asked: Mapping[str, str], path: str
 ) -> Response:
     answer, headers = await fetch(door, _worker_path(view.name, *where), asked)
     data = answer["data"]
@@ -149,10 +149,17 @@ async def _answered(
         else entry.masked(view.name, data)
     )
     meta = {**_without_worker(answer.get("meta", {})), "answered_at": time.time_ns() // 1_000}
-    content = {"data": masked, "meta": meta}
+    content: dict[str, Any] = {"data": masked, "meta": meta}
     if answer.get("next") is not None:
-        content["next"] = answer["next"]
+        content["next"] = next_page(path, answer["next"])
+        headers["Link"] = f'<{content["next"]}>; rel="next"'
     return entry.json(content, headers=headers)
+
+
+def next_page(path: str, of_worker: str) -> str:
+    """Return where the next page is at the gateway, from where it is at a worker."""
+    asked = parse_qsl(urlsplit(of_worker).query, keep_blank_values=True)
+    return f"{path}?{urlencode([(name, value) for name, value in asked if name != 'tenant'])}"
 
 
 def _without_worker(meta: dict[str, Any]) -> dict[str, Any]:
