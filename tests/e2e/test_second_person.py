@@ -106,6 +106,7 @@ def test_a_payment_for_later_is_settled_at_its_time_where_nothing_else_happens(b
     assert (bank.balance("alice"), bank.balance("bob")) == (9_000, 1_000)
 
 
+@pytest.mark.long
 def test_corrections_after_a_change_of_rules_are_sent_once_and_booked_by_a_second_person(bank: Bank) -> None:
     """A journal counts in a past in which its account was empty. Other rules would have refused it."""
     before = (bank.balance("alice"), bank.balance("bob"))

@@ -139,6 +139,7 @@ def test_the_java_example_pays(quiet: Place, first_payment: Ended, tmp_path: Pat
     assert paid["amount_minor"] == 12_50 and paid["creditor_account_id"] == "bob"
 
 
+@pytest.mark.long
 def test_a_person_opens_funds_and_pays_from_the_shell(quiet: Place) -> None:
     for name in ("carol", "dave"):
         opened = json.loads(quiet.ask("account", "open", f"north/{name}", "EUR", "--json"))
