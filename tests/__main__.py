@@ -1,9 +1,10 @@
-"""Runs every check of the default suite: `python -m tests [pytest arguments]`.
+"""Runs every check of the default suite: `python -m tests [--long] [pytest arguments]`.
 
 Lint, format, types and layers come first, because they take seconds; pytest runs in any case, so that one run
 shows everything that is wrong. It runs in three processes, file by file, in an order of its own (conftest),
-because much of its time is spent waiting for sessions that expire, and says which tests took longest. Exit
-code 0 only if all of them passed.
+because much of its time is spent waiting for sessions that expire, and says which tests took longest. With
+`--long` it has the tests marked `long`, too, and properties try more examples, others each time. Exit code 0
+only if all of them passed.
 """
 
 from __future__ import annotations
@@ -26,10 +27,15 @@ CHECKS: dict[str, list[str]] = {
         "--durations=40",
     ],
 }
+LONG = "--long"
+ALL_BUT_FIGURES = ["-m", "not benchmark", "--hypothesis-profile=long"]
+"""What pytest is told in its place."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the checks in order, `arguments` going to pytest; print a summary; return the exit code."""
+    if LONG in arguments:
+        arguments = ALL_BUT_FIGURES + [argument for argument in arguments if argument != LONG]
     results: list[tuple[str, int, float]] = []
     for name, command in CHECKS.items():
         print(f"\n== {name}", flush=True)

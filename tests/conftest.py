@@ -23,7 +23,7 @@ syntax_trees.install()
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 """A broker of a test lives for a minute: compiling its hot paths well takes more time than it saves."""
 LONG = "long"
-"""The Hypothesis profile of the properties' long form (`--hypothesis-profile=long`).
+"""The Hypothesis profile of long forms of properties (`python -m tests --long`, `--hypothesis-profile=long`).
 
 Its examples differ each time."""
 UNHURRIED = "unhurried"
@@ -33,7 +33,7 @@ Its examples are the same for the same test, so that no change is stopped by wha
 looks for faults runs the long form."""
 _unhurried = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.register_profile(LONG, _unhurried, max_examples=1_000)
-hypothesis_settings.register_profile(UNHURRIED, _unhurried, derandomize=True)
+hypothesis_settings.register_profile(UNHURRIED, _unhurried, derandomize=True, max_examples=50)
 hypothesis_settings.load_profile(UNHURRIED)  # an option of the command line is loaded later
 LONGEST_FIRST = (
     "e2e/test_up.py",

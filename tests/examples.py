@@ -1,6 +1,6 @@
 """How many examples a costly property is tried on: few by default, ten times as many in the long form.
 
-pytest tests --hypothesis-profile=long
+python -m tests --long, or pytest tests --hypothesis-profile=long
 """
 
 from __future__ import annotations

@@ -192,16 +192,18 @@ def running(
             network.stop()
 
 
-def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secure: bool = False) -> Outcome:
+def chaos(
+    folder: Path, seed: int, seconds: float, names: Sequence[str], *, secure: bool = False, rate: float = RATE
+) -> Outcome:
     """Run the schedule of a seed in a folder of its own; raises if the cluster cannot be kept going.
 
-    With an even seed every table has a standby copy.
+    With an even seed every table has a standby copy. `rate`: ordinary payments a second.
     """
     strikes = schedule(seed, seconds, names)
     with running(folder, standbys=1 - seed % 2, secure=secure) as (keeper, faults):
         cluster = keeper.cluster
         # On a busy machine faults come late, and without load some of them would strike nothing.
-        load, lag = Load(cluster, seed, LATE_FACTOR * seconds), LagWatch(cluster.settings)
+        load, lag = Load(cluster, seed, LATE_FACTOR * seconds, rate), LagWatch(cluster.settings)
         load.start()
         lag.start()
         load.flowing.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.verify.model.wire import POSITIONS, POSTINGS, RESULTS
@@ -14,6 +15,7 @@ from tests.integration.cluster import Cluster, cluster_in, problems
 WITHIN_S = 30.0
 
 
+@pytest.mark.long
 def test_a_healthy_cluster_has_no_problem_while_it_runs_and_when_it_is_quiet(tmp_path: Path) -> None:
     with cluster_in(tmp_path) as cluster:
         cluster.start(0)

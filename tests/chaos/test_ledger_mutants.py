@@ -44,6 +44,8 @@ from tests.ledgers.player import Player
 from tests.ledgers.tale import read_tales
 
 Set = Callable[[Any, str, Any], None]
+SHORT = 40
+"""Payments of a load that tells every story once."""
 
 
 def captures_more_than_is_held(patch: Set) -> None:
@@ -204,7 +206,7 @@ def test_a_ledger_is_found_that(
     mutant: Callable[[Set], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutant(monkeypatch.setattr)
-    assert problems(*processed(tmp_path, payments=250)) != []
+    assert problems(*processed(tmp_path, payments=SHORT)) != []
 
 
 def lets_an_older_limit_take_the_place_of_a_newer_one(patch: Set) -> None:

@@ -18,6 +18,8 @@ from tests.progress import LOOK_EVERY_S, SILENCE_S, Found, run, wait_for, wait_u
 ROOT = Path(__file__).parents[2]
 CLI = [sys.executable, "-m", "pipeline.cli"]
 PORTS = ("kafka", "controller", "internal", "registry", "gateway", "web")
+DEMO = ("--demo", "--rate", "15", "--json")
+"""What a busy machine can read again at the end within minutes."""
 VERIFIES_WITHIN_S = 4 * SILENCE_S
 """At its end a demo reads all its topics, and nothing on its disk moves meanwhile."""
 

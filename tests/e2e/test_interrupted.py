@@ -27,7 +27,10 @@ from pipeline.runtime.settings import load_settings
 from tests.e2e.running_up import CLI, ROOT, Ended
 from tests.progress import SILENCE_S
 
-MOMENTS_S = (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.35, 0.6, 0.9, 1.5)
+MOMENTS_S = (
+    *(0.0, 0.06, 0.35, 0.9),
+    *(pytest.param(moment_s, marks=pytest.mark.long) for moment_s in (0.01, 0.03, 0.1, 0.2, 0.6, 1.5)),
+)
 """From the first instruction until all is imported and the command waits for what does not come."""
 NOBODY = "127.0.0.1:9"
 BEFORE_IT_BEGAN = f"{interrupts.BEFORE_IT_BEGAN}\n"

@@ -1,6 +1,6 @@
 """What only time and a second person bring, on a running stack: payments for later, and corrected balances.
 
-Its event time is the clock's, and ticks are on.
+It ends as its owner does. Its event time is the clock's, and ticks are on.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
-from tests.e2e.running_up import CLI, ROOT, Place
-from tests.progress import SILENCE_S, run, wait_for
+from tests.e2e.running_up import CLI, ROOT, Place, belonging
+from tests.progress import SILENCE_S, run, wait_for, wait_until_gone, wait_until_still
 
 TICK_SECONDS = 10
 DAY_US = 24 * 3_600 * 1_000_000
@@ -106,6 +106,7 @@ def test_a_payment_for_later_is_settled_at_its_time_where_nothing_else_happens(b
     assert (bank.balance("alice"), bank.balance("bob")) == (9_000, 1_000)
 
 
+@pytest.mark.long
 def test_corrections_after_a_change_of_rules_are_sent_once_and_booked_by_a_second_person(bank: Bank) -> None:
     """A journal counts in a past in which its account was empty. Other rules would have refused it."""
     before = (bank.balance("alice"), bank.balance("bob"))
@@ -142,6 +143,14 @@ def test_corrections_after_a_change_of_rules_are_sent_once_and_booked_by_a_secon
         assert other[0] == 0, other[1]
     wait_for(lambda: (bank.balance("alice"), bank.balance("bob")) == before, "the corrections, booked")
     assert propose()[1]["ok"]
+
+
+def test_everything_dies_with_its_owner(bank: Bank) -> None:
+    """The last one of this stack."""
+    everything = wait_until_still(lambda: belonging(bank.data_dir))
+    assert len(everything) == 9, "up; and with a guardian each two Javas, a worker and the gateway"
+    bank.kill()
+    wait_until_gone(everything)
 
 
 def proposals(bank: Bank) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""`ledgerflow up` as a user meets it: a demo that verifies itself, parts that die, stacks side by side."""
+"""`ledgerflow up` as a user meets it: a demo that verifies itself, the documents' examples, parts that die.
+
+The tests build on each other, in this order. Stacks side by side: test_side_by_side.py."""
 
 from __future__ import annotations
 
@@ -12,26 +14,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from confluent_kafka import Producer
 
-import schemas
-from pipeline.loadgen.encoder import registry_encoder
 from tests.conftest import free_ports
 from tests.e2e import documented
-from tests.e2e.running_up import CLI, ROOT, Ended, Place, belonging, command
+from tests.e2e.running_up import CLI, DEMO, ROOT, Ended, Place, belonging, command
 from tests.progress import run, wait_until_gone, wait_until_still
 
-DEMO = ("--demo", "--rate", "15", "--json")
-"""What a busy machine can read again at the end within minutes."""
 
-
-class Crashed(NamedTuple):
-    """A first `up --demo` on a directory; a worker of it was killed, then its Kafka."""
+class Shown(NamedTuple):
+    """A first `up --demo` on a directory, of which a worker was killed; Ctrl-C ended it."""
 
     place: Place
     workers: list[dict[str, Any]]
     """As endpoints.json has them, before a worker was killed."""
     workers_after: list[dict[str, Any]]
+    doors: tuple[dict[str, Any], dict[str, Any]]
+    """The gateway before it was killed and after."""
     balance: dict[str, Any]
     """As the worker answers that was started again."""
     second_on_its_directory: Ended
@@ -40,24 +38,26 @@ class Crashed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def crashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashed]:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     place = Place(tmp_path_factory.mktemp("up"))
     other = Place(tmp_path_factory.mktemp("other"))
     try:
         place.up(*DEMO, "--workers", "2")
         workers = place.endpoints()["workers"]
         place.wait_for(lambda: place.counted().get("postings"), "postings")
+        door = place.endpoints()["gateway"]
         os.kill(workers[1]["pid"], signal.SIGKILL)
-        after = place.endpoints(lambda found: found["workers"] != workers)["workers"]
+        os.kill(door["pid"], signal.SIGKILL)
+        found = place.endpoints(lambda found: found["workers"] != workers and found["gateway"] != door)
+        after = found["workers"]
         refused = command("up", *place.options())
         taken = command("up", *other.options(kafka=place.ports["kafka"]))
         balance = place.wait_for(lambda: get(f"{after[1]['url']}/balances/north/c1-1"), "a balance")
         everything = wait_until_still(lambda: belonging(place.data_dir))
-        assert len(everything) == 11, "up; and with a guardian each two Javas, two workers and the load"
-        place.java()[0].kill()
-        ended = place.end()
+        assert len(everything) == 13, "up; with a guardian each two Javas, two workers, gateway, load"
+        ended = place.end(signal.SIGINT)
         wait_until_gone(everything)
-        yield Crashed(place, workers, after, balance, refused, taken, ended)
+        yield Shown(place, workers, after, (door, found["gateway"]), balance, refused, taken, ended)
     finally:
         place.kill()
 
@@ -73,105 +73,47 @@ def get(url: str) -> dict[str, Any] | None:
 
 
 @pytest.fixture
-def place(crashed: Crashed) -> Iterator[Place]:
+def place(shown: Shown) -> Iterator[Place]:
     """Where that run was; what a test that fails leaves there ends with it."""
-    yield crashed.place
-    crashed.place.kill()
+    yield shown.place
+    shown.place.kill()
 
 
-@pytest.fixture
-def neighbour(tmp_path: Path) -> Iterator[Place]:
-    """Another place, for a stack beside the first."""
-    place = Place(tmp_path)
-    yield place
-    place.kill()
-
-
-def test_a_worker_that_is_killed_is_started_again_where_it_was(crashed: Crashed) -> None:
-    before, after = crashed.workers, crashed.workers_after
+def test_a_worker_and_a_gateway_that_are_killed_are_started_again_where_they_were(shown: Shown) -> None:
+    before, after = shown.workers, shown.workers_after
     assert [worker["url"] for worker in after] == [worker["url"] for worker in before]
     assert after[0] == before[0] and after[1]["pid"] != before[1]["pid"]
-    assert crashed.balance["data"]["currency"] == "EUR"
-    assert json.loads(crashed.ended.out)["restarts"] == 1
+    assert shown.balance["data"]["currency"] == "EUR"
+    door, door_after = shown.doors
+    assert door["url"] == door_after["url"] and door["pid"] != door_after["pid"]
+    assert json.loads(shown.ended.out)["restarts"] == 2
 
 
-def test_when_kafka_dies_everything_ends_and_one_line_says_so(crashed: Crashed) -> None:
-    ended, summary = crashed.ended, json.loads(crashed.ended.out)
-    assert (ended.code, ended.out.count("\n"), summary["ok"], summary["first_run"]) == (1, 1, False, True)
-    said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
-    assert said == [f"error: {summary['error']}"] == [ended.err.splitlines()[-1]]
-    assert "kafka ended with exit code 137 (SIGKILL" in said[0]
-    assert belonging(crashed.place.data_dir) == []
-    assert not (crashed.place.data_dir / "endpoints.json").exists()
+def test_a_demo_that_is_interrupted_says_that_everything_holds(shown: Shown) -> None:
+    assert shown.ended.code == 0, shown.ended.err
+    summary = json.loads(shown.ended.out)
+    assert summary["ok"] and summary["first_run"] and summary["error"] is None
+    assert len(summary["invariants"]) > 20 and all(summary["invariants"].values())
+    assert min(summary[name] for name in ("events_in", "postings", "balances")) > 0
+    assert summary["lag"] == summary["broken"] == 0
+    assert not (shown.place.data_dir / "endpoints.json").exists()
+    assert belonging(shown.place.data_dir) == []
 
 
-def test_a_directory_and_a_port_in_use_are_refused_in_one_line(crashed: Crashed) -> None:
-    refused, taken = crashed.second_on_its_directory, crashed.second_on_its_kafka_port
+def test_a_directory_and_a_port_in_use_are_refused_in_one_line(shown: Shown) -> None:
+    refused, taken = shown.second_on_its_directory, shown.second_on_its_kafka_port
     assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
-    assert f"uses {crashed.place.data_dir}: stop it" in refused.err
+    assert f"uses {shown.place.data_dir}: stop it" in refused.err
     assert (taken.code, taken.err.count("\n")) == (1, 1)
-    assert f"port {crashed.place.ports['kafka']} cannot be used" in taken.err
+    assert f"port {shown.place.ports['kafka']} cannot be used" in taken.err
     assert "LEDGERFLOW_KAFKA_PORT" in taken.err
 
 
-def test_of_two_stacks_side_by_side_one_goes_on_and_holds_and_a_forgery_in_the_other_is_found(
-    crashed: Crashed, place: Place, neighbour: Place
-) -> None:
-    before = json.loads(crashed.ended.out)
-    place.ports["web"] = str(free_ports()[3])  # the group still knows the worker under its old address
-    place.up(*DEMO)
-    neighbour.up(*DEMO)
-    forge_a_posting(neighbour.endpoints(), neighbour.wait_for_postings()["value"])
-    place.endpoints()
-    place.wait_for(lambda: has_grown(place, before), "alerts and dead letters of the second run")
-    switched = json.loads(place.ask("switch", "--again", "--json"))
-    assert [one["rules"] for one in switched["switched"]] == [switched["rules"]]
-
-    neighbour.wait_for(lambda: neighbour.counted().get("invariant-alerts"), "an alert about the forgery")
-    tampered = neighbour.end(signal.SIGTERM)
-    summary = json.loads(tampered.out)
-    broken = {name for name, holds in summary["invariants"].items() if not holds}
-    assert tampered.code == 1 and {"zero_sum", "entries", "fold", "invariant_alerts"} <= broken
-    assert summary["broken"] > 0
-    assert tampered.err.splitlines()[-1].startswith("error: does not hold: ")
-    assert all(name in summary["error"] for name in broken)
-
-    interrupted = place.end(signal.SIGINT)
-    assert interrupted.code == 0, interrupted.err
-    summary = json.loads(interrupted.out)
-    assert summary["ok"] and not summary["first_run"] and summary["error"] is None
-    assert len(summary["invariants"]) > 20 and all(summary["invariants"].values())
-    for name in ("events_in", "postings", "balances", "alerts", "dead_letters"):
-        assert summary[name] > before[name], name
-    assert summary["restarts"] == 1  # by the switch, under load
-    assert summary["lag"] == summary["broken"] == 0
-    for data_dir in (place.data_dir, neighbour.data_dir):
-        assert not (data_dir / "endpoints.json").exists()
-        assert belonging(data_dir) == []
-
-
-def has_grown(place: Place, before: dict[str, Any]) -> bool:
-    counts = place.counted()
-    grown = {"fraud-alerts": "alerts", "dead-letters": "dead_letters", "postings": "postings"}
-    return all(counts.get(topic, 0) > before[name] for topic, name in grown.items())
-
-
-def forge_a_posting(endpoints: dict[str, Any], posting: dict[str, Any]) -> None:
-    """Write a posting that no ledger made: a framed, well-formed event with one side only."""
-    encode = registry_encoder(endpoints["schema_registry_url"])
-    forged = {**posting, "posting_id": "forged", "entry_id": "forged", "event_id": "forged"}
-    producer = Producer(
-        {"bootstrap.servers": endpoints["bootstrap_servers"], "partitioner": "murmur2_random"}
-    )
-    value = encode(schemas.newest("ledgerflow.PostingRecorded"), forged)
-    producer.produce("postings", value, f"{posting['tenant_id']}/{posting['account_id']}".encode())
-    assert producer.flush(30) == 0
-
-
 @pytest.fixture(scope="module")
-def quiet(crashed: Crashed) -> Iterator[Place]:
+def quiet(shown: Shown) -> Iterator[Place]:
     """A later run on the same directory, without traffic: what the documents' examples meet."""
-    place = crashed.place
+    place = shown.place
+    place.ports["web"] = str(free_ports()[3])  # the group still knows the worker under its old address
     place.up()
     place.endpoints()
     yield place
@@ -204,6 +146,7 @@ def test_the_java_example_pays(quiet: Place, first_payment: Ended, tmp_path: Pat
     assert paid["amount_minor"] == 12_50 and paid["creditor_account_id"] == "bob"
 
 
+@pytest.mark.long
 def test_a_person_opens_funds_and_pays_from_the_shell(quiet: Place) -> None:
     for name in ("carol", "dave"):
         opened = json.loads(quiet.ask("account", "open", f"north/{name}", "EUR", "--json"))
@@ -230,7 +173,7 @@ def test_a_person_opens_funds_and_pays_from_the_shell(quiet: Place) -> None:
 
 
 def test_a_worker_is_restored_while_up_is_stopped(quiet: Place) -> None:
-    """The last one: it stops the stack that the others look at, and starts it again."""
+    """It stops the stack that the others look at, and starts it again."""
     quiet.ask("snapshot")
     before = get(f"http://127.0.0.1:{quiet.ports['web']}/balances?tenant=north&limit=1000")
     where = ["--worker", "0", "--replace", "--data", str(quiet.data_dir)]
@@ -241,7 +184,7 @@ def test_a_worker_is_restored_while_up_is_stopped(quiet: Place) -> None:
     done = run([*CLI, "restore", *where, "--json"], cwd=ROOT, env={**os.environ, **ports})
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["partitions"] > 0
-    quiet.up()
+    quiet.up("--json")
     quiet.endpoints()
     after = get(f"http://127.0.0.1:{quiet.ports['web']}/balances?tenant=north&limit=1000")
     assert before is not None and after is not None and after["data"] == before["data"]
@@ -252,14 +195,16 @@ def is_settled(answer: dict[str, Any] | None) -> dict[str, Any] | None:
     return found if found is not None and found["state"] == "settled" else None
 
 
-def test_everything_dies_with_its_owner(quiet: Place) -> None:
-    place = quiet
-    counts = {topic["topic"]: topic["offsets"] for topic in json.loads(place.ask("topics", "--json"))}
-    assert counts["postings"] > 0
-    everything = wait_until_still(lambda: belonging(place.data_dir))
-    assert len(everything) == 7, "up; and with a guardian each two Javas and a worker"
-    place.kill()
-    wait_until_gone(everything)
+def test_when_kafka_dies_everything_ends_and_one_line_says_so(quiet: Place) -> None:
+    quiet.java()[0].kill()
+    ended = quiet.end()
+    summary = json.loads(ended.out)
+    assert (ended.code, ended.out.count("\n"), summary["ok"], summary["first_run"]) == (1, 1, False, False)
+    said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert said == [f"error: {summary['error']}"] == [ended.err.splitlines()[-1]]
+    assert "kafka ended with exit code 137 (SIGKILL" in said[0]
+    assert belonging(quiet.data_dir) == []
+    assert not (quiet.data_dir / "endpoints.json").exists()
 
 
 def test_ctrl_c_while_it_starts_leaves_nothing(place: Place) -> None:

@@ -37,9 +37,9 @@ def test_totals_are_exact_after_one_of_two_workers_is_killed_three_times_under_l
     cluster.start(1)
     cluster.wait_ready(0)
     cluster.wait_ready(1)
-    loading = Loading(cluster, seed=1, payments=3_000, rate=150)
+    loading = Loading(cluster, seed=1, payments=1_500, rate=150)
     for worker, wipe in ((0, False), (1, True), (0, False)):
-        loading.wait_for_more(500)
+        loading.wait_for_more(250)
         cluster.kill(worker, wipe=wipe)
         cluster.start(worker)
         cluster.wait_ready(worker)
@@ -49,6 +49,7 @@ def test_totals_are_exact_after_one_of_two_workers_is_killed_three_times_under_l
     assert report.ok
 
 
+@pytest.mark.long
 def test_partitions_of_a_stopped_worker_move_to_the_other(cluster: Cluster) -> None:
     assert cluster.terminate(1) == 0
     cluster.load(seed=2, payments=300)
@@ -56,6 +57,7 @@ def test_partitions_of_a_stopped_worker_move_to_the_other(cluster: Cluster) -> N
     assert cluster.workers[0].poll() is None
 
 
+@pytest.mark.long
 def test_a_single_worker_recovers_from_its_changelogs_on_an_empty_disk(cluster: Cluster) -> None:
     loading = Loading(cluster, seed=3, payments=800, rate=150)
     loading.wait_for_more(300)
@@ -86,6 +88,7 @@ def test_a_worker_fenced_by_another_producer_stops_and_its_restart_loses_nothing
     assert problems(cluster.verify()) == []
 
 
+@pytest.mark.long
 def test_known_schemas_are_processed_while_the_registry_is_down(cluster: Cluster) -> None:
     report = cluster.load(seed=5, payments=200)
     assert report.failed == 0
@@ -105,6 +108,7 @@ def test_known_schemas_are_processed_while_the_registry_is_down(cluster: Cluster
     cluster.wait_ready(0)
 
 
+@pytest.mark.long
 def test_committed_offsets_that_kafka_has_lost_are_not_applied_again(cluster: Cluster) -> None:
     """As after a broker's crash: Kafka's group coordinator may come up with old offsets, or with none."""
     cluster.load(seed=7, payments=300)
@@ -142,6 +146,7 @@ def lose_offsets(cluster: Cluster) -> list[TopicPartition]:
     return old
 
 
+@pytest.mark.long
 def test_a_worker_restored_from_a_snapshot_reads_only_the_tail_and_has_the_same_rows(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:

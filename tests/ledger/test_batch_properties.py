@@ -59,7 +59,7 @@ def _check(log: Log, partition: int, cuts: list[int], partitions: int = COUNT) -
 _cuts = st.lists(st.integers(0, 60), max_size=4).map(sorted)
 
 
-@examples(130)
+@examples(65)
 @given(st.one_of(few_schedules, edge_schedules), _cuts)
 def test_batches_and_rows_agree_on_schedules_of_branches(schedule: list[Any], cuts: list[int]) -> None:
     for partition, branch in enumerate(_played(schedule).branches):
@@ -247,7 +247,7 @@ def _logs(draw: st.DrawFn) -> tuple[list[tuple[Any, int]], list[int]]:
     return [(signed(event), 200 * DAY + place) for place, event in enumerate(log)], cuts
 
 
-@examples(100)
+@examples(50)
 @given(_logs())
 def test_batches_and_rows_agree_on_one_busy_branch(drawn: tuple[list[tuple[Any, int]], list[int]]) -> None:
     log, cuts = drawn

@@ -336,7 +336,7 @@ edge_schedules = _schedules(
 )
 
 
-@examples(300)
+@examples(150)
 @given(few_schedules)
 def test_branches_agree_with_the_model(schedule: list[Any]) -> None:
     both = Both()

@@ -80,7 +80,7 @@ def _logs(draw: st.DrawFn, extreme: bool = False) -> tuple[Log, list[int]]:
     return log, sorted(draw(st.lists(st.integers(0, len(log)), max_size=4)))
 
 
-@examples(200)
+@examples(100)
 @given(st.one_of(_logs(), _logs(), _logs(extreme=True)))
 def test_batches_and_rows_agree(drawn: tuple[Log, list[int]]) -> None:
     log, cuts = drawn

@@ -117,7 +117,7 @@ def in_days(log: Log) -> Log:
 WINDOWS = Windows(10, 15)
 
 
-@examples(100)
+@examples(50)
 @given(st.one_of(_logs(), _logs(extreme=True)), st.integers(1, 3))
 def test_batches_and_rows_forget_the_same(drawn: tuple[Log, list[int]], bucket: int) -> None:
     log, cuts = drawn
@@ -125,7 +125,7 @@ def test_batches_and_rows_forget_the_same(drawn: tuple[Log, list[int]], bucket: 
         assert_alike(Positions(WINDOWS), PositionBatch(WINDOWS), in_days(log), cuts)
 
 
-@examples(100)
+@examples(50)
 @given(_logs(), st.integers(1, 3))
 def test_what_is_said_is_the_same_whenever_rows_are_deleted(
     drawn: tuple[Log, list[int]], bucket: int

@@ -37,7 +37,7 @@ def log_of(*texts: str) -> Log:
     return [(event_of(text, number), LATER) for number, text in enumerate(texts)]
 
 
-@examples(150)
+@examples(75)
 @given(
     logs(),
     st.lists(st.integers(0, 60), max_size=4),

@@ -1,4 +1,7 @@
-"""Forged records on a real stack: who writes in the place of a worker is refused or found within seconds."""
+"""Forged records on a real stack: who writes in the place of a worker is refused or found within seconds.
+
+One forged offset by default; all kinds of them in memory: test_forged_offsets.py.
+"""
 
 from __future__ import annotations
 
@@ -142,8 +145,15 @@ def skips_in_a_stream_without_a_table(attacked: Attacked) -> None:
     ("forge", "right", "names"),
     [
         (skips_ten, "changelogs", ("stream fraud", "fraud-commands[0]")),
-        (swallows_a_partition, "source-offsets", ("stream ledger", "ledger-commands[0]", "1000000000000")),
-        (skips_in_a_stream_without_a_table, "changelogs", ("stream intake-accounts", "accounts[0]")),
+        pytest.param(
+            *(swallows_a_partition, "source-offsets"),
+            ("stream ledger", "ledger-commands[0]", "1000000000000"),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            *(skips_in_a_stream_without_a_table, "changelogs", ("stream intake-accounts", "accounts[0]")),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_forged_source_offset_stops_the_worker_in_one_line_until_it_is_put_right(
@@ -157,6 +167,7 @@ def test_a_forged_source_offset_stops_the_worker_in_one_line_until_it_is_put_rig
     assert "nothing to do" in migrated(attacked)
 
 
+@pytest.mark.long
 def test_a_group_that_is_ahead_of_its_streams_stops_the_worker(attacked: Attacked) -> None:
     consumer = Consumer({**attacked.settings.librdkafka(), "group.id": attacked.settings.app_id})
     ahead = attacked.forger.applied("intake-payments", 0) + SKIPPED

@@ -1,4 +1,7 @@
-"""A worker on a real cluster: an upstream's open transaction, and records that somebody deletes."""
+"""A worker on a real cluster: an upstream's open transaction, and records that somebody deletes.
+
+The default run has the first, and records that are lost in memory (test_lost_logs.py).
+"""
 
 from __future__ import annotations
 
@@ -181,6 +184,7 @@ def test_records_deleted_while_the_worker_stands_stop_it_until_the_loss_is_accep
     assert f"{position} to {first - 1} were never read" in report.check("logs").notes[0]
 
 
+@pytest.mark.long
 def test_records_deleted_while_the_worker_reads_stop_it(cluster: Cluster) -> None:
     position = end_of(cluster)
     open_transaction(cluster)  # so that the worker cannot read on
@@ -192,6 +196,7 @@ def test_records_deleted_while_the_worker_reads_stop_it(cluster: Cluster) -> Non
     assert f"--from {position} --up-to {first}" in stopped(cluster)
 
 
+@pytest.mark.long
 def test_a_loss_cannot_be_accepted_of_records_that_are_there(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:

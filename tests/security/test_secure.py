@@ -48,7 +48,7 @@ TLS_ALERT = 21
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     place = Place(tmp_path_factory.mktemp("secure"))
     try:
-        place.up("--secure", "--demo", "--rate", "25", "--json")
+        place.up("--secure", "--demo", "--rate", "5", "--json")
         place.endpoints()
         place.wait_for_postings()
         yield Secure(place)
@@ -189,6 +189,19 @@ def secret_line(file: Path) -> str:
     return lines[1] if lines[0].startswith("-----BEGIN") else lines[0]
 
 
+def written_part(path: Path) -> bytes:
+    """Return what was ever written to a file: most of one of Kafka's indexes is a hole."""
+    found, at = b"", 0
+    with path.open("rb") as opened:
+        while True:
+            try:
+                begin = os.lseek(opened.fileno(), at, os.SEEK_DATA)
+            except OSError:  # nothing is written behind that
+                return found
+            at = os.lseek(opened.fileno(), begin, os.SEEK_HOLE)
+            found += os.pread(opened.fileno(), at - begin, begin)
+
+
 def test_secrets_are_in_their_files_alone_and_those_are_the_owners(secure: Secure) -> None:
     folder = secure.secrets.folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -202,7 +215,7 @@ def test_secrets_are_in_their_files_alone_and_those_are_the_owners(secure: Secur
         assert not [secret for secret in passwords | keys if secret in shown]
     for path in secure.place.data_dir.rglob("*"):
         if path.is_file() and not path.is_relative_to(folder):
-            content = path.read_bytes()
+            content = written_part(path)
             assert not [secret for secret in passwords | keys if secret.encode() in content], path
 
 
@@ -214,17 +227,22 @@ def test_a_process_has_the_secret_of_its_role_alone(secure: Secure) -> None:
         assert not [name for name in java.environ() if name.startswith("LEDGERFLOW_")]
 
 
-def test_commands_find_their_login_and_a_role_takes_its_from_its_file(secure: Secure) -> None:
-    for words in (("topics",), ("tail", BALANCES, "--limit", "1"), ("dead-letters", "list")):
-        assert secure.place.ask(*words)
-    assert "is open" in secure.place.ask("account", "open", "north/from-the-shell", "EUR")
-    assert json.loads(secure.place.ask("acls", "check", "--json"))["ok"]
+def test_a_role_takes_its_login_from_its_file(secure: Secure) -> None:
     script = f'set -a; . {secure.secrets.folder}/analyst.env; exec "$@"'
     for topic, code in ((BALANCES, 0), (PAYMENTS, 2)):  # what an analyst may not see is not there for it
         words = ["sh", "-c", script, "sh", *CLI, "tail", topic, "--limit", "1"]
         done = run(words, cwd=ROOT)
         assert done.returncode == code, done.stderr
         assert done.stderr.count("\n") == bool(code)
+
+
+@pytest.mark.long
+def test_commands_find_their_login(secure: Secure) -> None:
+    """The default run shows it by the commands on rights and by `tail`, for the first posting."""
+    for words in (("topics",), ("tail", BALANCES, "--limit", "1"), ("dead-letters", "list")):
+        assert secure.place.ask(*words)
+    assert "is open" in secure.place.ask("account", "open", "north/from-the-shell", "EUR")
+    assert json.loads(secure.place.ask("acls", "check", "--json"))["ok"]
 
 
 def test_rights_that_were_changed_are_named_and_put_right(secure: Secure) -> None:

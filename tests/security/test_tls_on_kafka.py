@@ -115,6 +115,7 @@ def cli(settings: Settings, *arguments: str, **given: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_worker_runs_by_tls_and_nothing_shows_the_password(
     broker: TlsBroker, password_file: Path, tmp_path: Path
 ) -> None:

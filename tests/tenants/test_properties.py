@@ -163,7 +163,7 @@ def _of(tenant: str, rows: MemoryRows) -> dict[bytes, bytes]:
     }
 
 
-@examples(40)
+@examples(20)
 @given(few_schedules)
 def test_the_books_of_a_tenant_are_alike_whoever_else_keeps_some(schedule: list[Any]) -> None:
     """Two tenants, `acme` and `acme2`, do the same on the same accounts, in turn; each branch by itself."""

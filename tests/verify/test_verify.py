@@ -21,11 +21,13 @@ from tests.simulated_cluster import SimulatedCluster, decoder, simulate
 from tests.verify import damage
 from tests.verify.damage import DECODE, Damage
 
+PAYMENTS = 100
+
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[SimulatedCluster, list[Planted]]:
     path = tmp_path_factory.mktemp("load") / "manifest.jsonl"
-    plan = history(11, 500, 1_763_000_000_000_000, accounts=60, malformed_pct=5.0)
+    plan = history(11, PAYMENTS, 1_763_000_000_000_000, accounts=60, malformed_pct=5.0)
     return simulate(plan, path), read_manifests([path])
 
 
@@ -38,7 +40,7 @@ def test_a_sound_log_is_clean(sound: tuple[SimulatedCluster, list[Planted]]) -> 
     assert report.ok, report.to_json()
     silent = {check.name for check in report.checks if not check.counted}
     assert silent == {"views", "invariant_alerts", "requests"}, "a load has no gateway"
-    assert report.records["payments"] > 500
+    assert report.records["payments"] > PAYMENTS
     assert json.loads(report.to_json())["ok"] is True
 
 
