@@ -100,13 +100,19 @@ class Entry:
         """Check that the principal may do it with some account. Raises Problem 403."""
         self._require(None, {"account_required"})
 
+    def require_also(self, permission: str) -> None:
+        """Check that the principal may do another thing, too. Raises Problem 403."""
+        self._require(None, {"account_required"}, permission)
+
     def require_account(self, account: str | None) -> None:
         """Check that the principal may do it with an account, or with all (None). Raises Problem 403."""
         self._require(account, frozenset())
 
-    def _require(self, account: str | None, later: Container[str]) -> None:
+    def _require(self, account: str | None, later: Container[str], permission: str = "") -> None:
         now = time.time_ns() // 1_000
-        decision = self._door.policy.allows(self.principal, self.tenant, self.permission, account, now=now)
+        decision = self._door.policy.allows(
+            self.principal, self.tenant, permission or self.permission, account, now=now
+        )
         if not decision.allowed and decision.why not in later:
             raise Problem(403, decision.why, _WHY.get(decision.why, "your roles do not allow it"))
 

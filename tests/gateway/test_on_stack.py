@@ -15,6 +15,7 @@ from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.local.stack import LocalStack
 from tests.gateway.bank import FUNDS_MINOR, PAYMENT, Bank
+from tests.gateway.test_statements import LINE, STATEMENT
 from tests.progress import eventually
 from topologies.app import TABLELESS, TABLES
 
@@ -173,6 +174,53 @@ def test_live_events_are_the_tenants_and_go_on_where_they_broke_off(bank: Bank) 
     assert first.body["payment_id"].encode() in text and second.body["payment_id"].encode() in text
     with follow("5-00000000") as stream:
         assert lines(stream, b"event: ") == b"event: gap\n"
+
+
+def test_a_whole_statement_is_in_the_log_once_and_together(bank: Bank) -> None:
+    said = {**STATEMENT, "account_id": "alice", "lines": [LINE] * 40}
+    first = bank.post("/statements", said, "statement-1")
+    assert first.status == 202 and first.body["statement_id"] == "s-1", first
+    again = bank.post("/statements", said, "statement-1", at=1)
+    assert again.headers["idempotent-replayed"] == "true"
+    other = bank.post("/statements", {**said, "lines": [LINE]}, "statement-1", at=1)
+    assert (other.status, other.body["code"]) == (409, "idempotency_key_reused")
+    named = first.body["request_id"]
+    there = [one for one in events_of(bank, "statements") if one.fields["correlation_id"] == named]
+    assert len({one.fields["event_id"] for one in there}) == 41
+    numbers = [one.fields["line_no"] for one in there if one.name == "StatementLine"]
+    assert sorted(set(numbers)) == list(range(1, 41))
+    shown = bank.get(f"/requests/{named}").body["data"]
+    assert len(shown["commands"]) == 41
+
+
+def test_of_many_commands_each_has_its_own_answer(bank: Bank) -> None:
+    def one(path: str, key: str, body: Any) -> dict[str, Any]:
+        return {"path": path, "key": key, "body": body}
+
+    commands = [
+        one("/payments", "bulk-1", pay(21)),
+        one("/payments", "bulk-2", {**pay(22), "creditor_account_id": "nobody"}),
+        one("/payments", "bulk-1", pay(23)),
+        one("/payments", "bulk-3", {"amount_minor": 1}),
+        one("/nothing", "bulk-4", {}),
+        one("/proposals/alice/p-1/approve", "bulk-5", {"content_hash": "a" * 64}),
+        one("/accounts/%24fees/freeze", "bulk-6", {"side": "DEBIT", "reason": "x"}),
+    ]
+    answer = bank.ask("POST", "/v1/north/bulk", {"commands": commands[:1]}, **WAIT)
+    assert answer.status == 200 and answer.body["answers"][0]["body"]["state"] == "settled", answer
+    answer = bank.ask("POST", "/v1/north/bulk", {"commands": commands}, at=1, **WAIT)
+    told = [(one["status"], one["body"].get("code")) for one in answer.body["answers"]]
+    assert told[0][0] in (200, 202)
+    assert told[1:] == [
+        (409, "creditor_not_found"),
+        (409, "idempotency_key_reused"),
+        (422, "invalid_request"),
+        (404, "unknown_command"),
+        (403, "forbidden_to_role"),
+        (422, "invalid_request"),
+    ]
+    assert bank.ask("POST", "/v1/north/bulk", {"commands": commands}, Authorization="").status == 401
+    assert bank.ask("POST", "/v1/north/bulk", {"commands": []}).status == 422
 
 
 def test_every_acknowledged_command_is_in_the_log_once_when_gateways_are_killed(bank: Bank) -> None:

@@ -43,10 +43,21 @@ def given(body: BaseModel, path: dict[str, str]) -> dict[str, Any]:
 
 
 def event_of(
-    command: Command, body: BaseModel, path: dict[str, str], tenant: str, request: str, actor: Actor
+    command: Command,
+    body: BaseModel,
+    path: dict[str, str],
+    tenant: str,
+    request: str,
+    actor: Actor,
+    event_id: str | None = None,
 ) -> InputEvent:
-    """Return the event of a command. Raises Problem 422 where the event cannot be what is given."""
-    fields = {name: getattr(body, name) for name in type(body).model_fields} | path | dict(command.fixed)
+    """Return the event of a command; `event_id`: None for the request's own.
+
+    Raises Problem 422 where the event cannot be what is given.
+    """
+    known = command.event.model_fields
+    fields = {name: getattr(body, name) for name in type(body).model_fields if name in known}
+    fields |= path | dict(command.fixed)
     if command.made_id is not None and fields[command.made_id] is None:
         fields[command.made_id] = derived(request, command.made_id)
     if command.by is not None:
@@ -55,7 +66,7 @@ def event_of(
         fields["actor"] = {name: getattr(actor, name) for name in actor.__struct_fields__}
     try:
         return command.event(
-            event_id=request,
+            event_id=event_id or request,
             tenant_id=tenant,
             occurred_at=datetime.now(UTC),
             correlation_id=request,

@@ -29,8 +29,7 @@ class Command(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the event in the schemas, such as `payment_initiated`: its permission."""
-        short = self.event.RECORD_NAME.rpartition(".")[2]
-        return "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in short)[1:]
+        return name_of(self.event)
 
     @property
     def in_path(self) -> tuple[str, ...]:
@@ -42,6 +41,12 @@ class Command(NamedTuple):
         """The fields of the event that a body must not have."""
         by = () if self.by is None else (self.by,)
         return frozenset((*ENVELOPE, *self.in_path, *by, *(name for name, _ in self.fixed)))
+
+
+def name_of(event: type[InputEvent]) -> str:
+    """Return the name of an event in the schemas, such as `payment_initiated`."""
+    short = event.RECORD_NAME.rpartition(".")[2]
+    return "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in short)[1:]
 
 
 _ACCOUNT, _PAYMENT, _JOURNAL = "/accounts/{account_id}", "/payments/{payment_id}", "/journals/{journal_id}"

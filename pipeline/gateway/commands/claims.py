@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -37,21 +37,22 @@ class Claims:
         self._writer, self._hearing = writer, hearing
         self._under_way: set[asyncio.Task[Any]] = set()
 
-    async def claim(self, command: InputEvent, request: str, content: str) -> ev.RequestAnswered:
-        """Claim a request of one command; return what the streams answer.
+    async def claim(self, commands: Sequence[InputEvent], request: str, content: str) -> ev.RequestAnswered:
+        """Claim a request; return what the streams answer.
 
         Raises Problem 503 where the log or the streams do not answer; then it may have been claimed, and
         asking again with the same key is right.
         """
         claim = events.RequestClaimed(
-            **self._about(command, request, content),
-            commands=(
+            **self._about(commands[0], request, content),
+            commands=tuple(
                 events.RequestedCommand(
                     topic=command.TOPIC,
                     event=command.RECORD_NAME,
                     event_id=command.event_id,
                     key=command.key().decode(),
-                ),
+                )
+                for command in commands
             ),
         )
         answered: asyncio.Future[ev.RequestAnswered] = asyncio.get_running_loop().create_future()
@@ -70,10 +71,13 @@ class Claims:
             except TimeoutError:
                 raise unavailable("the streams do not answer now; ask again with the same key") from None
 
-    async def send(self, command: InputEvent, request: str, content: str) -> None:
-        """Send the command of a request, and say so in the log. Raises Problem 503."""
-        await self._writer.write(command)
-        self._later(self._writer.write(events.RequestSent(**self._about(command, request, content))))
+    async def send(self, commands: Sequence[InputEvent], request: str, content: str) -> None:
+        """Send the commands of a request, all or none, and say so in the log. Raises Problem 503."""
+        if len(commands) == 1:
+            await self._writer.write(commands[0])
+        else:
+            await self._writer.write_all(commands)
+        self._later(self._writer.write(events.RequestSent(**self._about(commands[0], request, content))))
 
     async def close(self) -> None:
         """Wait for what is under way."""

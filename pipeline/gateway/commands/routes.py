@@ -1,29 +1,19 @@
-"""The routes of commands: one for each of the catalogue, typed by its event.
-
-body, path, Idempotency-Key -> may they? -> claim -> first or repeat: send -> 202, or 200 once decided
-"""
+"""The routes of commands: one for each of the catalogue, typed by its event; whole statements; bulk."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from pipeline.gateway.commands import bulk, statements
+from pipeline.gateway.commands.asking import Asked, Wanted, answer
 from pipeline.gateway.commands.bodies import body_of, event_of, given
 from pipeline.gateway.commands.catalogue import COMMANDS, Command
-from pipeline.gateway.commands.decisions import Decision
-from pipeline.gateway.commands.naming import content_hash, flaw_of_key, request_id
-from pipeline.gateway.door import Door, Entry
+from pipeline.gateway.door import Door
 from pipeline.gateway.parameters import ID, Parameter, take
-from pipeline.gateway.problems import Problem, shown
-from pipeline.input_event import InputEvent
-
-WAIT_S_MAX = 30.0
-_WAIT = re.compile(r"wait=([0-9]{1,3})").fullmatch
-REPLAYED = "Idempotent-Replayed"
 
 KEY_HEADER = Header(
     alias="Idempotency-Key",
@@ -37,15 +27,31 @@ def router(door: Door) -> APIRouter:
     for command in COMMANDS:
         made.add_api_route(
             "/v1/{tenant}" + command.path,
-            _endpoint(door, command),
-            methods=["POST"],
-            status_code=202,
+            _endpoint(door, command.in_path, body_of(command), _of_command(command)),
             name=_name(command),
             operation_id=_name(command),
             summary=(command.event.__doc__ or "").splitlines()[0],
             tags=[command.event.TOPIC],
-            responses=_RESPONSES,
+            **_ROUTE,
         )
+    made.add_api_route(
+        "/v1/{tenant}/statements",
+        _endpoint(door, (), statements.Statement, statements.asked),
+        name="statement",
+        operation_id="statement",
+        summary="A whole statement: its lines and its end, in the log together or not at all.",
+        tags=["statements"],
+        **_ROUTE,
+    )
+    made.add_api_route(
+        "/v1/{tenant}/bulk",
+        bulk.endpoint(door, {command.path: (body_of(command), _of_command(command)) for command in COMMANDS}),
+        name="bulk",
+        operation_id="bulk",
+        summary="Many commands, each by itself, with an answer each.",
+        tags=["bulk"],
+        methods=["POST"],
+    )
     return made
 
 
@@ -62,113 +68,44 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {"description": "The log or the streams do not answer now", **_PROBLEM},
 }
 
+_ROUTE: dict[str, Any] = {"methods": ["POST"], "status_code": 202, "responses": _RESPONSES}
+
 
 def _name(command: Command) -> str:
     last = command.path.rpartition("/")[2]
     return command.name if not command.fixed else f"{command.name}_{last}"
 
 
-def _endpoint(door: Door, command: Command) -> Callable[..., Any]:
-    model = body_of(command)
+def _of_command(command: Command) -> bulk.Ask:
+    made = (command.made_id,) if command.made_id else ()
 
+    def ask(tenant: str, path: dict[str, str], body: BaseModel) -> Asked:
+        return Asked(
+            command.name,
+            tenant,
+            given(body, path) | dict(command.fixed),
+            lambda named, actor: (event_of(command, body, path, tenant, named, actor),),
+            (*command.in_path, *made),
+        )
+
+    return ask
+
+
+def _endpoint(
+    door: Door, in_path: tuple[str, ...], model: type[BaseModel], ask: bulk.Ask
+) -> Callable[..., Any]:
     async def handle(**parts: Any) -> Response:
-        path = {name: parts[name] for name in command.in_path}
-        asked = _Asked(door, command, parts["request"], parts["tenant"], path, parts["body"])
-        return await asked.answer(parts["idempotency_key"], parts["prefer"], parts["validate"])
+        asked = ask(parts["tenant"], {name: parts[name] for name in in_path}, parts["body"])
+        wanted = Wanted(parts["idempotency_key"], parts["prefer"], parts["validate"])
+        return await answer(door, parts["request"], asked, wanted)
 
-    handle.__name__ = _name(command)
     parameters = [
         Parameter("request", Request),
         Parameter("tenant", Annotated[str, Path(**ID)]),
-        *(Parameter(name, Annotated[str, Path(**ID)]) for name in command.in_path),
+        *(Parameter(name, Annotated[str, Path(**ID)]) for name in in_path),
         Parameter("body", Annotated[model, Body()]),
         Parameter("idempotency_key", Annotated[str | None, KEY_HEADER], None),
         Parameter("prefer", Annotated[str | None, Header(description="wait=SECONDS, up to 30")], None),
         Parameter("validate", Annotated[bool, Query(description="Check it, and do nothing.")], False),
     ]
     return take(handle, parameters)
-
-
-class _Asked:
-    """One request for a command."""
-
-    def __init__(
-        self,
-        door: Door,
-        command: Command,
-        request: Request,
-        tenant: str,
-        path: dict[str, str],
-        body: BaseModel,
-    ) -> None:
-        self._door, self._command, self._request = door, command, request
-        self._tenant, self._path, self._body = tenant, path, body
-
-    async def answer(self, key: str | None, prefer: str | None, validate: bool) -> Response:
-        """Do it; return the answer. Raises Problem."""
-        permission = f"command:{self._command.name}"
-        async with self._door.entered(self._request, self._tenant, permission) as entry:
-            seconds = _seconds(prefer)
-            if key is None:
-                raise Problem(400, "idempotency_key_missing", "send an Idempotency-Key: one for each command")
-            if flaw := flaw_of_key(key):
-                raise Problem(400, "invalid_idempotency_key", flaw)
-            entry.request_id = named = request_id(self._tenant, entry.principal, key)
-            event = event_of(self._command, self._body, self._path, self._tenant, named, entry.actor)
-            entry.require_account(getattr(event, self._command.event.KEY_FIELD))
-            said = given(self._body, self._path) | dict(self._command.fixed)
-            content = content_hash(self._command.name, said)
-            if validate:
-                return entry.json({"valid": True, "request_id": named, "content_hash": content})
-            return await self._do(event, named, content, seconds, entry)
-
-    async def _do(
-        self, event: InputEvent, named: str, content: str, seconds: float, entry: Entry
-    ) -> Response:
-        claims = self._door.claims
-        answered = await claims.claim(event, named, content)
-        if answered.answer == "CONFLICT":
-            raise Problem(
-                409,
-                "idempotency_key_reused",
-                "this key was used for another command; nothing was done",
-                request_id=named,
-                content_hash=answered.content_hash,
-            )
-        if not answered.sent:
-            await claims.send(event, named, content)
-        replayed = answered.answer == "REPEATED"
-        decision = await self._door.decisions.within(named, seconds)
-        return self._told(event, named, content, decision, replayed, entry)
-
-    def _told(
-        self,
-        event: InputEvent,
-        named: str,
-        content: str,
-        decision: Decision | None,
-        replayed: bool,
-        entry: Entry,
-    ) -> Response:
-        status = f"/v1/{self._tenant}/requests/{named}"
-        headers = {"Location": status, **({REPLAYED: "true"} if replayed else {})}
-        made = self._command.made_id
-        ids = {name: getattr(event, name) for name in (*self._command.in_path, *((made,) if made else ()))}
-        about = {"request_id": named, "content_hash": content, "status_url": status, **ids}
-        if decision is None:
-            return entry.json({**about, "state": "accepted"}, 202, headers)
-        if decision.is_refusal:
-            detail = f"{self._command.name}: {decision.state}, {decision.code}"
-            raise Problem(409, decision.code, shown(detail), headers, state=decision.state, **about)
-        decided = {"state": decision.state, "code": decision.code, "event_id": decision.event_id}
-        return entry.json({**about, **decided, "account_sequence": decision.account_sequence}, 200, headers)
-
-
-def _seconds(prefer: str | None) -> float:
-    """Return how long a client wants to wait. Raises Problem 400."""
-    if prefer is None:
-        return 0.0
-    found = _WAIT(prefer.strip())
-    if found is None:
-        raise Problem(400, "invalid_preference", "Prefer can be wait=SECONDS, such as wait=2")
-    return min(float(found[1]), WAIT_S_MAX)

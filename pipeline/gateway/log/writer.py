@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from pipeline.gateway.log.together import Framed, Together
 from pipeline.gateway.problems import Problem
 from pipeline.input_event import InputEvent
 from pipeline.runtime.avro.connection import client, serializer
@@ -63,6 +64,7 @@ class Writer:
         self._registry = client(settings.registry())
         self._serializers = {kind: serializer(self._registry, kind.schema_text()) for kind in kinds}
         self._require(kinds)
+        self._together = Together(settings)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="acknowledgements", daemon=True)
         self._thread.start()
@@ -71,6 +73,15 @@ class Writer:
         """Produce an event; return its place once Kafka has acknowledged it. Raises Problem 503."""
         value = self._serializers[type(event)](event.to_avro(), _about(type(event)))
         return await self.write_value(event.TOPIC, event.key(), value)
+
+    async def write_all(self, events: Sequence[InputEvent]) -> None:
+        """Produce events in one transaction; return once all are in the log. Raises Problem 503."""
+        await self._together.write(
+            [
+                Framed(one.TOPIC, one.key(), self._serializers[type(one)](one.to_avro(), _about(type(one))))
+                for one in events
+            ]
+        )
 
     async def write_value(self, topic: str, key: bytes, value: bytes | None) -> Place:
         """Produce a framed value; return its place once Kafka has it. Raises Problem 503."""

@@ -31,6 +31,9 @@ LOAD_GROUP = "ledgerflow-load"
 UPSTREAM_TRANSACTIONS = "upstream:"
 """How the transactional ids of upstream systems begin: as those of no app can, whose id has no colon."""
 
+GATEWAY_TRANSACTIONS = "gateway:"
+"""The same of gateways."""
+
 TOPIC, GROUP, TRANSACTIONAL_ID = "topic", "group", "transactional-id"
 LITERAL, PREFIXED = "literal", "prefixed"
 EVERY = "*"
@@ -108,6 +111,7 @@ def _gateway(app_id: str) -> tuple[Right, ...]:
         *_topics((*_OUTPUTS, OPERATIONAL_ALERTS), "Read"),
         _of_app(GROUP, f"{app_id}-gateway", "Read"),
         Right(GROUP, f"{app_id}-gateway", LITERAL, ("Read",)),
+        Right(TRANSACTIONAL_ID, GATEWAY_TRANSACTIONS, PREFIXED, ("Write",)),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pipeline.verify.model.fraud_answers import Answer, Entries, answer
 from pipeline.verify.model.fraud_catalogue import UNITS
-from pipeline.verify.model.fraud_conditions import parsed
+from pipeline.verify.model.fraud_conditions import Part, parsed
 from pipeline.verify.model.fraud_rule_sets import Rule, RuleList, RuleSet, default_set, wanted
 
 
@@ -96,9 +97,13 @@ class Published:
 
 def says(expression: str, found: RuleSet) -> Answer:
     """Return what a rule says; it sees the lists of its own set."""
-    of = {one.name: one.of for one in found.lists}
     entries: Entries = {one.name: one.entries for one in found.lists}
-    return answer(parsed(expression, UNITS, of), entries)
+    return answer(_parsed(expression, tuple((one.name, one.of) for one in found.lists)), entries)
+
+
+@lru_cache(512)
+def _parsed(expression: str, lists: tuple[tuple[str, str], ...]) -> Part:
+    return parsed(expression, UNITS, dict(lists))
 
 
 def snoozed(sets: Iterable[RuleSet], tenant: str) -> dict[str, int]:
