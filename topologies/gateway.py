@@ -40,13 +40,14 @@ def _policy(settings: Settings) -> Policy:
     return parse_policy(settings.policy_file.read_text("utf-8"), columns)
 
 
-def _require_address(settings: Settings) -> None:
-    """Raises SettingsError where the gateway cannot listen."""
+def _flaw_of_address(settings: Settings) -> str | None:
+    """Return why the gateway cannot listen, None where it can."""
     if reason := unusable(settings.gateway_host, settings.gateway_port):
-        raise SettingsError(
+        return (
             f"the gateway cannot listen on {settings.gateway_host}:{settings.gateway_port} ({reason}):"
             f" choose another ({ENV_PREFIX}GATEWAY_HOST, {ENV_PREFIX}GATEWAY_PORT)"
         )
+    return None
 
 
 def main() -> int:
@@ -55,13 +56,15 @@ def main() -> int:
         settings = load_settings()
         logs.set_up(settings.log_level)
         policy = _policy(settings)
-        _require_address(settings)
     except (SettingsError, PolicyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return EXIT_BAD_SETTING
+    if flaw := _flaw_of_address(settings):
+        print(f"error: {flaw}", file=sys.stderr)
+        return EXIT_UNUSABLE
     urls = [f"http://{settings.web_host}:{settings.web_port + number}" for number in range(settings.workers)]
     codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
     identity = Identity(Keys(settings.data_dir / FILE_NAME))

@@ -148,6 +148,7 @@ class Supervisor:
         self._what = what
         self.workers = [Worker(number, url) for number, url in enumerate(urls)]
         self.restarts = 0
+        self._started = False
         self._spawn = spawn
         self._say = say
         self._is_ready = is_ready or answers_ready
@@ -166,15 +167,16 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every worker."""
+        self._started = True
         for worker in self.workers:
             worker.child = self._spawn(worker.number)
 
     def check(self) -> None:
-        """Restart dead workers; ask those that are not ready yet.
+        """Restart dead workers; ask those that are not ready yet. Does nothing before `start`.
 
         Raises SupervisionError where a worker cannot run: bad settings, or too many crashes.
         """
-        for worker in self.workers:
+        for worker in self.workers if self._started else ():
             now = self._clock()
             if worker.child is None:
                 if now >= worker.start_at:

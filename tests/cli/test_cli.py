@@ -363,7 +363,7 @@ class FakeChild(Child):
 class Workers:
     """A supervisor on fake children and a clock that the test moves."""
 
-    def __init__(self, count: int = 1) -> None:
+    def __init__(self, count: int = 1, start: bool = True) -> None:
         self.now = 100.0
         self.spawned: list[FakeChild] = []
         self.said: list[str] = []
@@ -374,7 +374,8 @@ class Workers:
             is_ready=lambda _: True,
             clock=lambda: self.now,
         )
-        self.supervisor.start()
+        if start:
+            self.supervisor.start()
 
     def _spawn(self, number: int) -> FakeChild:
         self.spawned.append(FakeChild(number))
@@ -400,6 +401,15 @@ def test_a_worker_that_dies_is_started_again_at_once_and_then_after_growing_paus
     with pytest.raises(SupervisionError, match="6 times within 60 s"):
         workers.spawned[-1].code = 70
         workers.check_after(0.0)
+
+
+def test_what_is_not_started_yet_is_not_restarted() -> None:
+    later = Workers(start=False)
+    later.check_after(100.0)
+    assert later.spawned == [] and later.supervisor.restarts == 0
+    later.supervisor.start()
+    later.check_after(1.0)
+    assert len(later.spawned) == 1 and later.supervisor.all_ready
 
 
 def test_a_worker_may_die_now_and_then_for_ever() -> None:

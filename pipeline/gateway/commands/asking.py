@@ -15,6 +15,7 @@ from pipeline.domain.kernel.events import Actor
 from pipeline.gateway.commands.catalogue import name_of
 from pipeline.gateway.commands.decisions import Decision
 from pipeline.gateway.commands.naming import content_hash, flaw_of_key, request_id
+from pipeline.gateway.commands.recalled import recalled
 from pipeline.gateway.door import Door, Entry
 from pipeline.gateway.problems import Problem, shown
 from pipeline.input_event import InputEvent
@@ -87,6 +88,8 @@ async def _do(
     if not answered.sent:
         await door.claims.send(events, named, content)
     decision = await door.decisions.within(named, seconds)
+    if decision is None and answered.answer == "REPEATED":
+        decision = await recalled(door, events[0])
     status = f"/v1/{asked.tenant}/requests/{named}"
     headers = {"Location": status}
     if answered.answer == "REPEATED":

@@ -12,23 +12,19 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import aiohttp
-import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from pipeline.domain.kernel.views import AccountView, TableView, View
 from pipeline.gateway.door import Door, Entry
 from pipeline.gateway.parameters import SHOWN_ID, Parameter, take
 from pipeline.gateway.problems import Problem, shown
+from pipeline.gateway.views_client import fetch, worker_path
 
-ANSWER_WITHIN_S = 12.0
-ANSWER_BYTES_MAX = 32 * 2**20
 AFTER_HEADER = "Ledgerflow-After"
 AFTER_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.02
-PASSED_ON = ("Ledgerflow-As-Of", "Retry-After")
 
 
 def router(door: Door, views: Sequence[View]) -> APIRouter:
@@ -141,7 +137,7 @@ def _account_of(views: Sequence[View], names: Sequence[str], parts: Mapping[str,
 async def _answered(
     door: Door, entry: Entry, view: View, where: Sequence[str], asked: Mapping[str, str], path: str
 ) -> Response:
-    answer, headers = await fetch(door, _worker_path(view.name, *where), asked)
+    answer, headers = await fetch(door, worker_path(view.name, *where), asked)
     data = answer["data"]
     masked = (
         [entry.masked(view.name, row) for row in data]
@@ -170,54 +166,6 @@ def _without_worker(meta: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes | None:
-    """Return all of an answer, None where it is too large."""
-    parts, read = [], 0
-    async for part in content.iter_chunked(2**16):
-        parts.append(part)
-        read += len(part)
-        if read > ANSWER_BYTES_MAX:
-            return None
-    return b"".join(parts)
-
-
-def _worker_path(view: str, *parts: str) -> str:
-    """Return the path of a view at a worker."""
-    return "/".join((view, *(quote(part, safe="") for part in parts)))
-
-
-async def fetch(door: Door, path: str, asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what a worker answers, and the headers that go on. Raises Problem."""
-    problem = Problem(503, "views_unavailable", "no worker answers now", {"Retry-After": "1"})
-    for url in door.view_urls:
-        try:
-            within = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
-            async with door.views.get(f"{url}/{path}", params=asked, timeout=within) as response:
-                body = await _read(response.content)
-                headers = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError):
-            continue
-        if body is None:
-            raise Problem(502, "answer_too_large", "ask for fewer rows: limit")
-        try:
-            answer = msgspec.json.decode(body)
-        except msgspec.DecodeError:
-            continue
-        if status == 200:
-            return answer, headers
-        problem = Problem(status, _code(status), str(answer.get("detail", "")), headers)
-        if status not in (502, 503, 504):
-            raise problem
-    raise problem
-
-
-def _code(status: int) -> str:
-    return {400: "bad_question", 404: "not_found", 409: "ambiguous", 503: "views_unavailable"}.get(
-        status, "views_failed"
-    )
-
-
 def _status(door: Door) -> Callable[..., Any]:
     async def handle(
         request: Request,
@@ -226,7 +174,7 @@ def _status(door: Door) -> Callable[..., Any]:
     ) -> Response:
         async with door.entered(request, tenant, "query:requests") as entry:
             entry.request_id = request_id
-            answer, headers = await fetch(door, _worker_path("requests", tenant, request_id), {})
+            answer, headers = await fetch(door, worker_path("requests", tenant, request_id), {})
             row = answer["data"]
             decision = door.decisions.get(request_id)
             if decision is not None:
@@ -251,7 +199,7 @@ async def _after(door: Door, entry: Entry, request: str) -> None:
     tenant, _, account = (door.decisions.key_of(request) or "").partition("/")
     if tenant != entry.tenant:
         raise _not_yet("not_decided_yet", "no such command of this tenant is known here")
-    path = _worker_path("balances", tenant, account)
+    path = worker_path("balances", tenant, account)
     while decision.account_sequence is not None:
         answer, _ = await fetch(door, path, {})
         if answer["data"]["account_sequence"] >= decision.account_sequence:
