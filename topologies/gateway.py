@@ -1,6 +1,6 @@
 """The gateway process: `python -m topologies.gateway`; `ledgerflow gateway` and `up` run it.
 
-    settings -> policy, keys -> schemas -> application -> uvicorn
+    settings -> policy, entrance -> schemas -> application -> uvicorn
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, the registry or the address cannot be used, 2 for a bad
 setting. Logs go to standard error.
@@ -14,8 +14,7 @@ import uvicorn
 from confluent_kafka import KafkaException
 
 from pipeline.gateway.app import build
-from pipeline.gateway.identity.keys import FILE_NAME, Keys
-from pipeline.gateway.identity.who import Identity
+from pipeline.gateway.identity.entrance import make_entrance
 from pipeline.gateway.policy.policy import Policy
 from pipeline.gateway.policy.reading import PolicyError, default_policy, parse_policy
 from pipeline.runtime import logs
@@ -55,17 +54,20 @@ def main() -> int:
         logs.set_up(settings.log_level)
         policy = _policy(settings)
         _require_address(settings)
+        entrance = make_entrance(settings, policy)
     except (SettingsError, PolicyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(
+            f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}",
+            file=sys.stderr,
+        )
         return EXIT_BAD_SETTING
     urls = [f"http://{settings.web_host}:{settings.web_port + number}" for number in range(settings.workers)]
     codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
-    identity = Identity(Keys(settings.data_dir / FILE_NAME))
     try:
-        app = build(settings, codec, policy, identity, VIEWS, urls)
+        app = build(settings, codec, policy, entrance, VIEWS, urls)
     except (NotRegistered, RegistryUnavailable, KafkaException) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
@@ -76,7 +78,8 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.gateway_proxies),
+        forwarded_allow_ips=settings.gateway_proxies or None,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=ENDS_WITHIN_S,

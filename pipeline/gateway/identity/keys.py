@@ -120,19 +120,15 @@ class Keys:
                 row = database.execute("SELECT * FROM keys WHERE key_id = ?", (found[1],)).fetchone()
         kept = b"\0" * 32 if row is None else row[1]
         right = hmac.compare_digest(kept, _hash(found[2] if found is not None else ""))
-        now = time.time_ns() // 1_000
-        if row is None or not right or row[8] is not None or now >= row[7]:
+        if row is None or not right or not _is_in_force(row):
             raise UnknownKey("the key is unknown, over or revoked")
-        key = _key(row)
-        return Principal(
-            issuer=ISSUER,
-            subject=key.subject,
-            key_id=key.key_id,
-            roles={tenant: frozenset(names) for tenant, names in key.roles.items()},
-            accounts={tenant: frozenset(names) for tenant, names in key.accounts.items()},
-            expires_at=key.expires_at,
-            scopes=None if key.scopes is None else frozenset(key.scopes),
-        )
+        return _principal(_key(row))
+
+    def again(self, key_id: str) -> Principal | None:
+        """Return whom a key stands for now, None where it is over or revoked. Raises sqlite3.Error."""
+        with self._opened() as database:
+            row = database.execute("SELECT * FROM keys WHERE key_id = ?", (key_id,)).fetchone()
+        return None if row is None or not _is_in_force(row) else _principal(_key(row))
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -144,6 +140,22 @@ class Keys:
             database.execute(_SCHEMA)
             with database:
                 yield database
+
+
+def _is_in_force(row: tuple[Any, ...]) -> bool:
+    return row[8] is None and time.time_ns() // 1_000 < row[7]
+
+
+def _principal(key: ApiKey) -> Principal:
+    return Principal(
+        issuer=ISSUER,
+        subject=key.subject,
+        key_id=key.key_id,
+        roles={tenant: frozenset(names) for tenant, names in key.roles.items()},
+        accounts={tenant: frozenset(names) for tenant, names in key.accounts.items()},
+        expires_at=key.expires_at,
+        scopes=None if key.scopes is None else frozenset(key.scopes),
+    )
 
 
 def _hash(secret: str) -> bytes:

@@ -1,0 +1,103 @@
+"""What stands before the door, by the settings: who asks, how often, and the routes of sign-in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from fastapi import APIRouter
+
+from pipeline.gateway.identity import keys, session_routes, sign_in_routes
+from pipeline.gateway.identity.cookies import Site
+from pipeline.gateway.identity.grants import Grants
+from pipeline.gateway.identity.jwt import Programs
+from pipeline.gateway.identity.oidc import SignIn
+from pipeline.gateway.identity.provider import Client, Provider
+from pipeline.gateway.identity.sessions import Sessions
+from pipeline.gateway.identity.store import FILE_NAME, SqliteStore
+from pipeline.gateway.identity.who import Identity
+from pipeline.gateway.limits import Limits
+from pipeline.gateway.policy.policy import Policy
+from pipeline.runtime.connections import ENV_PREFIX, SettingsError
+from pipeline.runtime.secret_files import SecretFileError, read_secret
+from pipeline.runtime.settings import Settings
+
+LOG = logging.getLogger(__name__)
+SWEPT_EVERY_S = 60.0
+
+
+class Entrance(NamedTuple):
+    """The parts of it."""
+
+    identity: Identity
+    limits: Limits
+    routers: tuple[APIRouter, ...]
+    store: SqliteStore
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Delete what has ended from the store, now and then, while this is entered; close it then."""
+        sweeping = asyncio.create_task(self._sweep())
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
+            self.store.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self.store.sweep()
+            except OSError as error:
+                LOG.warning("what has ended stays for now: %s", error)
+            await asyncio.sleep(SWEPT_EVERY_S)
+
+
+def make_entrance(settings: Settings, policy: Policy) -> Entrance:
+    """Return the entrance of a gateway.
+
+    Raises SettingsError where people would sign in without TLS, or for a bad provider; SqliteUnavailable.
+    """
+    site = Site(settings.gateway_origin())
+    provider = _provider(settings)
+    secret = _secret(settings)
+    store = SqliteStore(settings.data_dir / FILE_NAME)
+    grants = Grants(store, policy)
+    programs = None
+    if provider is not None and settings.jwt_audience:
+        programs = Programs(provider, settings.jwt_audience, grants, settings.jwt_roles_claim)
+    identity = Identity(
+        keys.Keys(settings.data_dir / keys.FILE_NAME), Sessions(store, grants), site, programs
+    )
+    limits = Limits(settings.gateway_requests, settings.gateway_tenant_requests)
+    routers = [session_routes.router(identity, limits)]
+    if provider is not None and settings.oidc_client_id:
+        names = frozenset(filter(None, map(str.strip, settings.oidc_second_factors.split(","))))
+        sign_in = SignIn(provider, Client(settings.oidc_client_id, secret), names, store, site)
+        routers.append(sign_in_routes.router(identity, sign_in, limits))
+    return Entrance(identity, limits, tuple(routers), store)
+
+
+def _provider(settings: Settings) -> Provider | None:
+    """Return the provider, None where there is none. Raises SettingsError."""
+    if not settings.oidc_issuer:
+        return None
+    try:
+        return Provider(settings.oidc_issuer)
+    except ValueError as error:
+        raise SettingsError(f"{ENV_PREFIX}OIDC_ISSUER={settings.oidc_issuer}: {error}") from None
+
+
+def _secret(settings: Settings) -> str:
+    """Return the client's secret, empty where there is none. Raises SettingsError."""
+    if settings.oidc_client_secret_file is None:
+        return ""
+    try:
+        return read_secret(settings.oidc_client_secret_file)
+    except SecretFileError as error:
+        raise SettingsError(f"{ENV_PREFIX}OIDC_CLIENT_SECRET_FILE: {error}") from None
