@@ -15,8 +15,7 @@ from confluent_kafka import KafkaException
 
 from pipeline.gateway.app import build
 from pipeline.gateway.identity.entrance import make_entrance
-from pipeline.gateway.policy.policy import Policy
-from pipeline.gateway.policy.reading import PolicyError, default_policy, parse_policy
+from pipeline.gateway.policy.reading import PolicyError, read_policy
 from pipeline.runtime import logs
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.avro.codec import Codec
@@ -29,13 +28,6 @@ ENDS_WITHIN_S = 5
 """How long answers that are under way may take at the end."""
 IDLE_S = 65
 CONNECTIONS_MAX = 2_000
-
-
-def _policy(settings: Settings) -> Policy:
-    """Return the policy in force. Raises PolicyError, OSError."""
-    if settings.policy_file is None:
-        return default_policy()
-    return parse_policy(settings.policy_file.read_text("utf-8"))
 
 
 def _require_address(settings: Settings) -> None:
@@ -52,7 +44,7 @@ def main() -> int:
     try:
         settings = load_settings()
         logs.set_up(settings.log_level)
-        policy = _policy(settings)
+        policy = read_policy(settings.policy_file)
         _require_address(settings)
         entrance = make_entrance(settings, policy)
     except (SettingsError, PolicyError) as error:

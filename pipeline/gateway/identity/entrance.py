@@ -35,6 +35,7 @@ class Entrance(NamedTuple):
     identity: Identity
     limits: Limits
     routers: tuple[APIRouter, ...]
+    grants: Grants
     store: SqliteStore
 
     @contextlib.asynccontextmanager
@@ -80,7 +81,7 @@ def make_entrance(settings: Settings, policy: Policy) -> Entrance:
         names = frozenset(filter(None, map(str.strip, settings.oidc_second_factors.split(","))))
         sign_in = SignIn(provider, Client(settings.oidc_client_id, secret), names, store, site)
         routers.append(sign_in_routes.router(identity, sign_in, limits))
-    return Entrance(identity, limits, tuple(routers), store)
+    return Entrance(identity, limits, tuple(routers), grants, store)
 
 
 def _provider(settings: Settings) -> Provider | None:
