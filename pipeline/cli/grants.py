@@ -15,6 +15,7 @@ import typer
 
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
+from pipeline.gateway.identity.entrance import first_link
 from pipeline.gateway.identity.grants import DAYS_MAX, Grant, GrantRefused, Grants
 from pipeline.gateway.identity.store import FILE_NAME, SqliteStore, StoreFull
 from pipeline.gateway.policy.reading import PolicyError, read_policy
@@ -93,6 +94,21 @@ def remove(
     if not _done(load_settings(data_dir=data), lambda grants: grants.remove(grant_id)):
         raise BadInput(f"there is no grant {grant_id}: see `ledgerflow grants list`")
     typer.echo(f"{grant_id} is removed")
+
+
+@app.command("first")
+def first(data: Data = None) -> None:
+    """Print a link that makes the first administrator: for 15 minutes, on the gateway's machine alone."""
+    settings = load_settings(data_dir=data)
+    try:
+        link = first_link(settings, read_policy(settings.policy_file))
+    except PolicyError as error:
+        raise BadInput(str(error)) from None
+    except OSError as error:
+        raise Failed(str(error)) from None
+    if link is None:
+        raise Failed("there is an administrator already, or the gateway is not of this machine alone")
+    typer.echo(link)
 
 
 def _done(settings: Settings, work: Callable[[Grants], Awaitable[_T]]) -> _T:

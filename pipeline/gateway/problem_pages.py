@@ -44,6 +44,11 @@ OWN = {
     "token_refused": Meaning("The token is not in force, or not for this gateway.", "The detail says why."),
     "session_over": Meaning("The session is over or revoked.", "Sign in again."),
     "sign_in_refused": Meaning("The sign-in did not succeed.", "Begin again at /sign-in."),
+    "passkey_refused": Meaning("The passkey's answer is not right.", "Try again with the right passkey."),
+    "not_on_this_machine": Meaning(
+        "The first administrator is made on the gateway's own machine.", "Open the link there."
+    ),
+    "link_over": Meaning("The link is over or was used.", "Start the gateway again for another."),
     "invalid_return": Meaning("return_to is no path of this site.", "Give one, such as /docs."),
     "provider_unavailable": Meaning("The OpenID provider gives no good answer now.", "Try again later."),
     "cross_site_request": Meaning(

@@ -10,17 +10,20 @@ from typing import NamedTuple
 
 from fastapi import APIRouter
 
-from pipeline.gateway.identity import keys, session_routes, sign_in_routes
+from pipeline.gateway.identity import keys, passkey_routes, session_routes, sign_in_routes
 from pipeline.gateway.identity.cookies import Site
+from pipeline.gateway.identity.first_administrator import FirstAdministrator, is_local
 from pipeline.gateway.identity.grants import Grants
 from pipeline.gateway.identity.jwt import Programs
 from pipeline.gateway.identity.oidc import SignIn
+from pipeline.gateway.identity.passkeys import Passkeys
 from pipeline.gateway.identity.provider import Client, Provider
 from pipeline.gateway.identity.sessions import Sessions
 from pipeline.gateway.identity.store import FILE_NAME, SqliteStore
 from pipeline.gateway.identity.who import Identity
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.policy.policy import Policy
+from pipeline.runtime.addresses import is_loopback
 from pipeline.runtime.connections import ENV_PREFIX, SettingsError
 from pipeline.runtime.secret_files import SecretFileError, read_secret
 from pipeline.runtime.settings import Settings
@@ -37,6 +40,8 @@ class Entrance(NamedTuple):
     routers: tuple[APIRouter, ...]
     grants: Grants
     store: SqliteStore
+    first: FirstAdministrator | None
+    """Only at a gateway that is of its machine alone."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -81,7 +86,26 @@ def make_entrance(settings: Settings, policy: Policy) -> Entrance:
         names = frozenset(filter(None, map(str.strip, settings.oidc_second_factors.split(","))))
         sign_in = SignIn(provider, Client(settings.oidc_client_id, secret), names, store, site)
         routers.append(sign_in_routes.router(identity, sign_in, limits))
-    return Entrance(identity, limits, tuple(routers), grants, store)
+    first = None
+    if site.is_secure or is_loopback(site.host):
+        passkeys = Passkeys(store, site)
+        routers.append(passkey_routes.router(identity, passkeys, limits))
+        if is_local(settings):
+            first = FirstAdministrator(store, grants, passkeys, site)
+            routers.append(passkey_routes.router_of_first(identity, first, limits))
+    return Entrance(identity, limits, tuple(routers), grants, store, first)
+
+
+def first_link(settings: Settings, policy: Policy) -> str | None:
+    """Return a new link for the first administrator, None where there is one or others may reach the gateway.
+
+    Raises SettingsError, SqliteUnavailable.
+    """
+    entrance = make_entrance(settings, policy)
+    try:
+        return None if entrance.first is None else asyncio.run(entrance.first.link())
+    finally:
+        entrance.store.close()
 
 
 def _provider(settings: Settings) -> Provider | None:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pipeline.gateway.identity.oidc import CALLBACK, WITHIN_S, Begun, SignIn
-from pipeline.gateway.identity.sessions import LONGEST_US, Started
+from pipeline.gateway.identity.sessions import LONGEST_US
 from pipeline.gateway.identity.who import Identity, unauthorised
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.problems import Problem
@@ -52,7 +52,7 @@ def router(identity: Identity, sign_in: SignIn, limits: Limits) -> APIRouter:
         found = await sign_in.finish(dict(request.query_params), request.cookies.get(site.sign_in, ""))
         issuer = sign_in.provider.issuer
         if found.session_id is None:
-            started = await _new_session(request, identity, issuer, found.subject, found.second_factor_at)
+            started = await identity.begin(request, issuer, found.subject, found.second_factor_at)
         else:
             if found.second_factor_at is None:
                 raise Problem(401, "sign_in_refused", "the provider names no second factor")
@@ -67,13 +67,3 @@ def router(identity: Identity, sign_in: SignIn, limits: Limits) -> APIRouter:
         return response
 
     return made
-
-
-async def _new_session(
-    request: Request, identity: Identity, issuer: str, subject: str, second_factor_at: int | None
-) -> Started:
-    """Begin a session; the one that the browser had ends."""
-    before = await identity.session(request)
-    if before is not None:
-        await identity.sessions.end(before.session_id)
-    return await identity.sessions.start(issuer, subject, second_factor_at)

@@ -15,7 +15,7 @@ from pipeline.gateway.identity.cookies import SAFE_METHODS, Site
 from pipeline.gateway.identity.jwt import Programs
 from pipeline.gateway.identity.keys import Keys, UnknownKey
 from pipeline.gateway.identity.principal import Principal
-from pipeline.gateway.identity.sessions import Session, Sessions
+from pipeline.gateway.identity.sessions import Session, Sessions, Started
 from pipeline.gateway.identity.tokens import TokenRefused
 from pipeline.gateway.problems import Problem
 
@@ -50,6 +50,18 @@ class Identity:
         """Return the session of a browser, None where it has none that is in force."""
         cookie = request.cookies.get(self.site.session)
         return None if cookie is None else await self.sessions.find(cookie)
+
+    async def begin(
+        self, request: Request, issuer: str, subject: str, second_factor_at: int | None
+    ) -> Started:
+        """Begin a session of somebody who has signed in; the one that the browser had ends.
+
+        Raises StoreFull, OSError.
+        """
+        before = await self.session(request)
+        if before is not None:
+            await self.sessions.end(before.session_id)
+        return await self.sessions.start(issuer, subject, second_factor_at)
 
     async def again(self, principal: Principal) -> Principal | None:
         """Return a principal as of now, None where its credential is over or revoked."""
