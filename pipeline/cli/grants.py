@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -111,13 +111,13 @@ def first(data: Data = None) -> None:
     typer.echo(link)
 
 
-def _done(settings: Settings, work: Callable[[Grants], Awaitable[_T]]) -> _T:
+def _done(settings: Settings, work: Callable[[Grants], Coroutine[Any, Any, _T]]) -> _T:
     """Do something with the grants. Raises BadInput, Failed."""
     try:
         policy = read_policy(settings.policy_file)
         store = SqliteStore(_path(settings))
         try:
-            return asyncio.run(_awaited(work(Grants(store, policy))))
+            return asyncio.run(work(Grants(store, policy)))
         finally:
             store.close()
     except (GrantRefused, PolicyError) as error:
@@ -126,16 +126,12 @@ def _done(settings: Settings, work: Callable[[Grants], Awaitable[_T]]) -> _T:
         raise Failed(str(error)) from None
 
 
-async def _awaited(given: Awaitable[_T]) -> _T:
-    return await given
-
-
 def _path(settings: Settings) -> Path:
     return settings.data_dir / FILE_NAME
 
 
 def _line(grant: Grant) -> str:
-    until = "without an end" if grant.expires_at is None else f"until {_text(grant.expires_at)[:10]}"
+    until = "without an end" if grant.expires_at is None else f"until {text_of(grant.expires_at)[:10]}"
     own = f" of {', '.join(grant.accounts)}" if grant.accounts else ""
     who = f"{grant.of} {grant.subject} of {grant.issuer}"
     return f"{grant.grant_id}  {who}  {grant.tenant}:{grant.role}{own}  {until}"
@@ -143,9 +139,10 @@ def _line(grant: Grant) -> str:
 
 def _shown(grant: Grant) -> dict[str, object]:
     times = {name: getattr(grant, name) for name in ("made_at", "expires_at")}
-    texts = {name: None if at is None else _text(at) for name, at in times.items()}
+    texts = {name: None if at is None else text_of(at) for name, at in times.items()}
     return {**msgspec.structs.asdict(grant), **texts}
 
 
-def _text(at: int) -> str:
+def text_of(at: int) -> str:
+    """Return a time in microseconds UTC as ISO 8601."""
     return datetime.fromtimestamp(at // 1_000_000, UTC).isoformat()

@@ -124,8 +124,7 @@ def build(
     app.add_middleware(BoundedBodies)
     app.add_middleware(RateLimitHeaders)
     name, log = secrets.token_hex(4), AccessLog(writer, codec)
-    who, limits = entrance.identity, entrance.limits
-    door = Door(name, who, limits, policy, claims, decisions, hearing, log, app, tuple(urls))
+    door = Door(name, *entrance.door, policy, claims, decisions, hearing, log, app, tuple(urls))
     for of_people in entrance.routers:
         app.include_router(of_people)
     app.include_router(commands.router(door))

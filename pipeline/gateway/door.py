@@ -1,6 +1,6 @@
 """The door: who enters, whether they may, and that it is written down.
 
-    request -> who -> limits -> policy -> what is asked for -> access-log -> answer
+    request -> who -> limits -> signature -> policy -> what is asked for -> access-log -> answer
 
 Every route goes through `Door.entered`. What was refused is written down as what was granted is.
 """
@@ -21,6 +21,7 @@ from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands.claims import Claims
 from pipeline.gateway.commands.decisions import Decisions
 from pipeline.gateway.identity.principal import Principal
+from pipeline.gateway.identity.signatures import Signatures
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.log.hearing import Hearing
 from pipeline.gateway.policy.policy import Policy
@@ -56,6 +57,7 @@ class Door(NamedTuple):
     """Eight hex digits that this process alone has."""
     who: Who
     limits: Limits
+    signatures: Signatures
     policy: Policy
     claims: Claims
     decisions: Decisions
@@ -84,6 +86,7 @@ class Door(NamedTuple):
         entry = Entry(self, principal, actor, tenant, permission)
         status, code = 200, "ok"
         try:
+            await self.signatures.require(request, principal, tenant)
             entry.require()
             yield entry
             status = entry.status

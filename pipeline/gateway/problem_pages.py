@@ -49,6 +49,10 @@ OWN = {
         "The first administrator is made on the gateway's own machine.", "Open the link there."
     ),
     "link_over": Meaning("The link is over or was used.", "Start the gateway again for another."),
+    "signature_required": Meaning(
+        "The tenant asks for signed commands.", "Sign the request (RFC 9421); see `ledgerflow signing-keys`."
+    ),
+    "signature_refused": Meaning("The signature is not right.", "The detail says why."),
     "invalid_return": Meaning("return_to is no path of this site.", "Give one, such as /docs."),
     "provider_unavailable": Meaning("The OpenID provider gives no good answer now.", "Try again later."),
     "cross_site_request": Meaning(

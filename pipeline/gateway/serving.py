@@ -46,8 +46,8 @@ def options(settings: Settings) -> dict[str, Any]:
     elif not is_loopback(settings.gateway_host) and not settings.allows("gateway"):
         raise SettingsError(
             f"{ENV_PREFIX}GATEWAY_HOST={settings.gateway_host} is not this machine's loopback, and what the"
-            f" gateway says would go over the network in the clear: set {_CERTFILE} and {_KEYFILE}, or, behind"
-            f" a proxy on a private network, allow it by name, {ENV_PREFIX}INSECURE=gateway"
+            f" gateway says would go over the network in the clear: set {_CERTFILE} and {_KEYFILE}, or,"
+            f" behind a proxy on a private network, allow it by name, {ENV_PREFIX}INSECURE=gateway"
         )
     if reason := unusable(settings.gateway_host, settings.gateway_port):
         raise SettingsError(

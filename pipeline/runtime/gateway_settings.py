@@ -38,6 +38,9 @@ class GatewaySettings(ConnectionSettings):
     gateway_tenant_requests: int = Field(
         10_000, ge=1, le=600_000, description="Requests a minute by tenant, at one gateway."
     )
+    gateway_signed_tenants: str = Field(
+        "", description="Tenants, with commas, whose programs must sign commands (RFC 9421); *: all."
+    )
     policy_file: Path | None = Field(
         None, description="Roles and what they may do; by default those that the product has."
     )

@@ -64,8 +64,9 @@ class Bank:
         problems.install(app)
         none: Any = None
         log: Any = NoLog()
-        who, limits = self.entrance.identity, self.entrance.limits
-        app.include_router(live.router(Door("0" * 8, who, limits, policy, none, none, hearing, log, app, ())))
+        app.include_router(
+            live.router(Door("0" * 8, *self.entrance.door, policy, none, none, hearing, log, app, ()))
+        )
         self.client = TestClient(app, base_url=ORIGIN)
 
     async def _traffic(self, ring: Ring) -> None:

@@ -19,6 +19,8 @@ from pipeline.gateway.identity.oidc import SignIn
 from pipeline.gateway.identity.passkeys import Passkeys
 from pipeline.gateway.identity.provider import Client, Provider
 from pipeline.gateway.identity.sessions import Sessions
+from pipeline.gateway.identity.signatures import Signatures
+from pipeline.gateway.identity.signing_keys import SigningKeys
 from pipeline.gateway.identity.store import FILE_NAME, SqliteStore
 from pipeline.gateway.identity.who import Identity
 from pipeline.gateway.limits import Limits
@@ -37,11 +39,17 @@ class Entrance(NamedTuple):
 
     identity: Identity
     limits: Limits
+    signatures: Signatures
     routers: tuple[APIRouter, ...]
     grants: Grants
     store: SqliteStore
     first: FirstAdministrator | None
     """Only at a gateway that is of its machine alone."""
+
+    @property
+    def door(self) -> tuple[Identity, Limits, Signatures]:
+        """What the door takes of it."""
+        return self.identity, self.limits, self.signatures
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -86,6 +94,8 @@ def make_entrance(settings: Settings, policy: Policy) -> Entrance:
         names = frozenset(filter(None, map(str.strip, settings.oidc_second_factors.split(","))))
         sign_in = SignIn(provider, Client(settings.oidc_client_id, secret), names, store, site)
         routers.append(sign_in_routes.router(identity, sign_in, limits))
+    signed = frozenset(filter(None, map(str.strip, settings.gateway_signed_tenants.split(","))))
+    signatures = Signatures(SigningKeys(store), signed, site.origin)
     first = None
     if site.is_secure or is_loopback(site.host):
         passkeys = Passkeys(store, site)
@@ -93,7 +103,7 @@ def make_entrance(settings: Settings, policy: Policy) -> Entrance:
         if is_local(settings):
             first = FirstAdministrator(store, grants, passkeys, site)
             routers.append(passkey_routes.router_of_first(identity, first, limits))
-    return Entrance(identity, limits, tuple(routers), grants, store, first)
+    return Entrance(identity, limits, signatures, tuple(routers), grants, store, first)
 
 
 def first_link(settings: Settings, policy: Policy) -> str | None:
