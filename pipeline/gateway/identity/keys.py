@@ -12,9 +12,10 @@ import hmac
 import re
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,10 +63,12 @@ class ApiKey(NamedTuple):
 
 
 class Keys:
-    """The keys in a file; every method opens it anew, so processes share it."""
+    """The keys in a file, which processes and threads share."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
 
     def create(
         self,
@@ -132,14 +135,17 @@ class Keys:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(0o600)
-        with closing(sqlite3.connect(self._path, timeout=5.0)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute(_SCHEMA)
-            with database:
-                yield database
+        """Yield the file in a transaction, for one thread at a time; it is opened at the first use."""
+        with self._lock:
+            if self._database is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._path.touch(0o600)
+                database = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute(_SCHEMA)
+                self._database = database
+            with self._database:
+                yield self._database
 
 
 def _is_in_force(row: tuple[Any, ...]) -> bool:
