@@ -20,6 +20,7 @@ from pipeline.cli import (
     export,
     fraud,
     gateway,
+    grants,
     keys,
     load,
     matching,
@@ -36,6 +37,7 @@ from pipeline.cli import (
     rules,
     rules_publishing,
     schemas,
+    signing_keys,
     snapshot,
     statement,
     statements,
@@ -113,6 +115,8 @@ app.add_typer(rules.app, name="rules", rich_help_panel=REPAIR)
 app.add_typer(model.app, name="model", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
+app.add_typer(grants.app, name="grants", rich_help_panel=RUN)
+app.add_typer(signing_keys.app, name="signing-keys", rich_help_panel=RUN)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """The gateway as an ASGI application: its routes, its errors, its bounds, and what it needs of Kafka.
 
-`build` makes it; the composition root (`topologies/gateway.py`) gives it the views, and says who asks.
+`build` makes it; the composition root (`topologies/gateway.py`) gives it the views and
+the entrance, which says who asks.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from pipeline.gateway.commands import routes as commands
 from pipeline.gateway.commands.catalogue import COMMANDS
 from pipeline.gateway.commands.claims import Claims
 from pipeline.gateway.commands.decisions import Decisions
-from pipeline.gateway.door import Door, Who
+from pipeline.gateway.door import Door
+from pipeline.gateway.identity.entrance import Entrance
+from pipeline.gateway.limits import RateLimitHeaders
 from pipeline.gateway.log.hearing import Hearing
 from pipeline.gateway.log.writer import Writer
 from pipeline.gateway.policy.policy import Policy
@@ -85,7 +88,12 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def build(
-    settings: Settings, codec: Codec, policy: Policy, who: Who, views: Sequence[View], urls: Sequence[str]
+    settings: Settings,
+    codec: Codec,
+    policy: Policy,
+    entrance: Entrance,
+    views: Sequence[View],
+    urls: Sequence[str],
 ) -> FastAPI:
     """Return the application. `urls`: base URLs of workers' views.
 
@@ -103,8 +111,9 @@ def build(
             app.state.views = client
             hearing.start()
             try:
-                with hearing.ring.listening(decisions.hear):
-                    yield
+                async with entrance.open():
+                    with hearing.ring.listening(decisions.hear):
+                        yield
                     await claims.close()
             finally:
                 hearing.close()
@@ -113,8 +122,11 @@ def build(
     app = FastAPI(title="Ledgerflow", version="1", lifespan=lifespan, redoc_url=None)
     problems.install(app)
     app.add_middleware(BoundedBodies)
+    app.add_middleware(RateLimitHeaders)
     name, log = secrets.token_hex(4), AccessLog(writer, codec)
-    door = Door(name, who, policy, claims, decisions, hearing, log, app, tuple(urls))
+    door = Door(name, *entrance.door, policy, claims, decisions, hearing, log, app, tuple(urls))
+    for of_people in entrance.routers:
+        app.include_router(of_people)
     app.include_router(commands.router(door))
     app.include_router(live.router(door))
     app.include_router(queries.router(door, views))

@@ -1,6 +1,6 @@
 """The door: who enters, whether they may, and that it is written down.
 
-    request -> who -> limits -> policy -> what is asked for -> access-log -> answer
+    request -> who -> limits -> signature -> policy -> what is asked for -> access-log -> answer
 
 Every route goes through `Door.entered`. What was refused is written down as what was granted is.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Container, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 import msgspec
@@ -21,12 +21,23 @@ from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands.claims import Claims
 from pipeline.gateway.commands.decisions import Decisions
 from pipeline.gateway.identity.principal import Principal
+from pipeline.gateway.identity.signatures import Signatures
+from pipeline.gateway.limits import Limits
 from pipeline.gateway.log.hearing import Hearing
 from pipeline.gateway.policy.policy import Policy
 from pipeline.gateway.problems import Problem
 
-Who = Callable[[Request], Awaitable[Principal]]
-"""Returns who asks. Raises Problem 400 and 401."""
+
+class Who(Protocol):
+    """Finds out who asks."""
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return who asks. Raises Problem 400 and 401."""
+
+    async def again(self, principal: Principal) -> Principal | None:
+        """Return a principal as of now, None where its credential is over or revoked."""
+
+
 _WHY = {
     "expired": "the credential has expired: sign in again",
     "second_factor_required": "a second factor is required",
@@ -45,6 +56,8 @@ class Door(NamedTuple):
     name: str
     """Eight hex digits that this process alone has."""
     who: Who
+    limits: Limits
+    signatures: Signatures
     policy: Policy
     claims: Claims
     decisions: Decisions
@@ -64,13 +77,16 @@ class Door(NamedTuple):
     async def entered(self, request: Request, tenant: str, permission: str) -> AsyncIterator[Entry]:
         """Let somebody do what needs a permission; write it down when it is done.
 
-        Raises Problem 401 for nobody, 403 for who may not, and whatever is raised inside.
+        Raises Problem 401 for nobody, 403 for who may not, 429 for who comes too often, and whatever is
+        raised inside.
         """
-        principal = await self.who(request)
+        principal = await self.limits.identified(request, self.who)
+        await self.limits.take(request, principal, tenant)
         actor = principal.actor(self.policy.version)
         entry = Entry(self, principal, actor, tenant, permission)
         status, code = 200, "ok"
         try:
+            await self.signatures.require(request, principal, tenant)
             entry.require()
             yield entry
             status = entry.status
@@ -107,6 +123,15 @@ class Entry:
     def require_account(self, account: str | None) -> None:
         """Check that the principal may do it with an account, or with all (None). Raises Problem 403."""
         self._require(account, frozenset())
+
+    async def is_still_allowed(self, account: str | None) -> bool:
+        """Return whether the principal may still do it: the credential is in force, and so are the roles."""
+        principal = await self._door.who.again(self.principal)
+        if principal is None:
+            return False
+        self.principal = principal
+        now = time.time_ns() // 1_000
+        return self._door.policy.allows(principal, self.tenant, self.permission, account, now=now).allowed
 
     def _require(self, account: str | None, later: Container[str], permission: str = "") -> None:
         now = time.time_ns() // 1_000

@@ -3,7 +3,8 @@
     GET /v1/{tenant}/live/{topic}?account=alice     id: the gateway's number of the record, and its place
 
 `Last-Event-ID` goes on where a connection broke off, as far as the ring reaches. Where it does not, and at
-another gateway, an event `gap` says so: read the views again. A connection whose credential ends is closed.
+another gateway, an event `gap` says so: read the views again. A connection is closed within 5 s when its
+credential ends, is revoked or loses its role.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from pipeline.gateway.problems import Problem
 CONNECTIONS_MAX = 1_000
 BEHIND_MAX = 5_000
 """Records that may wait for a slow client; more are a gap."""
-ALIVE_EVERY_S = 5.0
-"""A comment so often, so that a client sees a dead connection, and an ended credential ends one."""
+CHECKED_EVERY_S = 4.0
+"""How often the credential is looked up again; a comment shows that the connection lives."""
 _NAMES = {kind: name.removeprefix("ledgerflow.") for name, kind in EVENTS.items()}
 
 
@@ -40,7 +41,7 @@ class _Follower:
     ) -> None:
         self._door, self._entry, self._topic = door, entry, topic
         self._prefix = f"{entry.tenant}/" if account is None else f"{entry.tenant}/{account}"
-        self._whole = account is not None
+        self._whole, self._account = account is not None, account
         self._payment = payment
         self._waiting: deque[Heard] = deque()
         self._come = asyncio.Event()
@@ -71,19 +72,30 @@ class _Follower:
             for heard in missed or ():
                 self(heard)
         with ring.listening(self):
+            checked_at = time.monotonic()
             while time.time_ns() // 1_000 < self._entry.principal.expires_at:
+                if time.monotonic() - checked_at >= CHECKED_EVERY_S:
+                    if not await self._entry.is_still_allowed(self._account):
+                        return
+                    checked_at = time.monotonic()
                 if self._lost:
                     self._lost = False
                     yield b"event: gap\ndata: {}\n\n"
-                while self._waiting:
+                while self._waiting and time.monotonic() - checked_at < CHECKED_EVERY_S:
                     said = self._said(self._waiting.popleft())
                     if said is not None:
                         yield said
-                self._come.clear()
-                try:
-                    await asyncio.wait_for(self._come.wait(), ALIVE_EVERY_S)
-                except TimeoutError:
+                if not self._waiting and not await self._has_come():
                     yield b": alive\n\n"
+
+    async def _has_come(self) -> bool:
+        """Wait for a record, and not for longer than until the next check; return whether one has come."""
+        self._come.clear()
+        try:
+            await asyncio.wait_for(self._come.wait(), CHECKED_EVERY_S)
+        except TimeoutError:
+            return False
+        return True
 
     @property
     def _mark(self) -> str:

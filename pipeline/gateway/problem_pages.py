@@ -41,6 +41,26 @@ OWN = {
     "invalid_credential": Meaning("The credential has no form that is known.", "Check the header."),
     "several_credentials": Meaning("There is more than one credential.", "Send one."),
     "unknown_key": Meaning("The API key is unknown, over or revoked.", "Make another: `ledgerflow keys`."),
+    "token_refused": Meaning("The token is not in force, or not for this gateway.", "The detail says why."),
+    "session_over": Meaning("The session is over or revoked.", "Sign in again."),
+    "sign_in_refused": Meaning("The sign-in did not succeed.", "Begin again at /sign-in."),
+    "passkey_refused": Meaning("The passkey's answer is not right.", "Try again with the right passkey."),
+    "not_on_this_machine": Meaning(
+        "The first administrator is made on the gateway's own machine.", "Open the link there."
+    ),
+    "link_over": Meaning("The link is over or was used.", "Start the gateway again for another."),
+    "signature_required": Meaning(
+        "The tenant asks for signed commands.", "Sign the request (RFC 9421); see `ledgerflow signing-keys`."
+    ),
+    "signature_refused": Meaning("The signature is not right.", "The detail says why."),
+    "invalid_return": Meaning("return_to is no path of this site.", "Give one, such as /docs."),
+    "provider_unavailable": Meaning("The OpenID provider gives no good answer now.", "Try again later."),
+    "cross_site_request": Meaning(
+        "A browser's request that changes something has to come from a page of this site, with its token.",
+        "Send the session's csrf_token (GET /v1/me) in the header Ledgerflow-CSRF.",
+    ),
+    "people_only": Meaning("Programs have no sessions.", "Revoke their keys: `ledgerflow keys`."),
+    "too_many_requests": Meaning("More requests than the limit allows.", "Wait as Retry-After says."),
     "not_permitted": Meaning("No role of yours allows it in this tenant.", "Ask an administrator."),
     "out_of_scope": Meaning("The key is limited to other things.", "Use another key."),
     "forbidden_to_role": Meaning("A role of yours forbids it.", "Somebody else has to do it."),

@@ -20,7 +20,7 @@ from pipeline.runtime.addresses import hosts_of, is_loopback, wrong_port
 from pipeline.runtime.secret_files import SecretFileError, read_secret, require_private
 
 ENV_PREFIX = "LEDGERFLOW_"
-OPEN_FORMS = ("kafka", "registry", "web")
+OPEN_FORMS = ("kafka", "registry", "web", "gateway")
 """What `LEDGERFLOW_INSECURE` may name."""
 SECRETS = ("sasl_password", "ssl_key_password", "registry_password")
 """Settings that no message shows; each may stand in a file, `..._FILE`, instead."""
@@ -62,7 +62,8 @@ class ConnectionSettings(BaseSettings):
     )
     insecure: str = Field(
         "",
-        description="What may be open off loopback, by name, with commas: `kafka`, `registry`, `web`.",
+        description="What may be open off loopback, by name, with commas: `kafka`, `registry`, `web`,"
+        " `gateway`.",
     )
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(

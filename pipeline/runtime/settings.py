@@ -23,7 +23,8 @@ from pydantic import Field, ValidationError, create_model, field_validator, mode
 from pipeline import domain
 from pipeline.domain.kernel.settings import ConceptSettings, Parameter, parameters
 from pipeline.runtime.addresses import is_loopback
-from pipeline.runtime.connections import ENV_PREFIX, ConnectionSettings, Port, SettingsError, variable
+from pipeline.runtime.connections import ENV_PREFIX, Port, SettingsError, variable
+from pipeline.runtime.gateway_settings import GatewaySettings
 
 __all__ = ["ENV_PREFIX", "Settings", "SettingsError", "load_settings"]
 
@@ -56,11 +57,11 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
 
 
 if TYPE_CHECKING:
-    _OfConcepts = ConnectionSettings
+    _OfConcepts = GatewaySettings
 else:
     _OfConcepts = create_model(
         "_OfConcepts",
-        __base__=ConnectionSettings,
+        __base__=GatewaySettings,
         **{one.variable: _field(one) for kind in concepts() for one in parameters(kind)},
     )
 
@@ -93,11 +94,6 @@ class Settings(_OfConcepts):
     )
     web_connections: int = Field(
         256, ge=16, le=65_536, description="Open connections to the table views of a worker, at most."
-    )
-    gateway_host: str = Field("127.0.0.1", description="Address that the gateway listens on.")
-    gateway_port: Port = Field(8080, description="Port of the gateway.")
-    policy_file: Path | None = Field(
-        None, description="Roles and what they may do; by default those that the product has."
     )
     # The shape of the system: the same for all workers of one application
     foreign_schemas: Literal["accept", "refuse"] = Field(

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from pipeline.domain.tenants.settings import Tenant
-from pipeline.runtime.connections import ConnectionSettings
+from pipeline.runtime.gateway_settings import GatewaySettings
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 from tests.project.markdown import table
 
@@ -26,12 +26,12 @@ HOME = "/home/reader"
 
 def block() -> str:
     """Return the table of the environment variables of the runtime."""
-    return _variables([*ConnectionSettings.model_fields, *Settings.__annotations__])
+    return _variables([*GatewaySettings.model_fields, *Settings.__annotations__])
 
 
 def rules_block() -> str:
     """Return the table of the environment variables of the concepts."""
-    known = {*ConnectionSettings.model_fields, *Settings.__annotations__}
+    known = {*GatewaySettings.model_fields, *Settings.__annotations__}
     return _variables([name for name in Settings.model_fields if name not in known])
 
 

@@ -12,9 +12,10 @@ import hmac
 import re
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,10 +63,12 @@ class ApiKey(NamedTuple):
 
 
 class Keys:
-    """The keys in a file; every method opens it anew, so processes share it."""
+    """The keys in a file, which processes and threads share."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
 
     def create(
         self,
@@ -120,30 +123,45 @@ class Keys:
                 row = database.execute("SELECT * FROM keys WHERE key_id = ?", (found[1],)).fetchone()
         kept = b"\0" * 32 if row is None else row[1]
         right = hmac.compare_digest(kept, _hash(found[2] if found is not None else ""))
-        now = time.time_ns() // 1_000
-        if row is None or not right or row[8] is not None or now >= row[7]:
+        if row is None or not right or not _is_in_force(row):
             raise UnknownKey("the key is unknown, over or revoked")
-        key = _key(row)
-        return Principal(
-            issuer=ISSUER,
-            subject=key.subject,
-            key_id=key.key_id,
-            roles={tenant: frozenset(names) for tenant, names in key.roles.items()},
-            accounts={tenant: frozenset(names) for tenant, names in key.accounts.items()},
-            expires_at=key.expires_at,
-            scopes=None if key.scopes is None else frozenset(key.scopes),
-        )
+        return _principal(_key(row))
+
+    def again(self, key_id: str) -> Principal | None:
+        """Return whom a key stands for now, None where it is over or revoked. Raises sqlite3.Error."""
+        with self._opened() as database:
+            row = database.execute("SELECT * FROM keys WHERE key_id = ?", (key_id,)).fetchone()
+        return None if row is None or not _is_in_force(row) else _principal(_key(row))
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(0o600)
-        with closing(sqlite3.connect(self._path, timeout=5.0)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute(_SCHEMA)
-            with database:
-                yield database
+        """Yield the file in a transaction, for one thread at a time; it is opened at the first use."""
+        with self._lock:
+            if self._database is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._path.touch(0o600)
+                database = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute(_SCHEMA)
+                self._database = database
+            with self._database:
+                yield self._database
+
+
+def _is_in_force(row: tuple[Any, ...]) -> bool:
+    return row[8] is None and time.time_ns() // 1_000 < row[7]
+
+
+def _principal(key: ApiKey) -> Principal:
+    return Principal(
+        issuer=ISSUER,
+        subject=key.subject,
+        key_id=key.key_id,
+        roles={tenant: frozenset(names) for tenant, names in key.roles.items()},
+        accounts={tenant: frozenset(names) for tenant, names in key.accounts.items()},
+        expires_at=key.expires_at,
+        scopes=None if key.scopes is None else frozenset(key.scopes),
+    )
 
 
 def _hash(secret: str) -> bytes:

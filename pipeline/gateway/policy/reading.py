@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -59,6 +60,14 @@ class _Flaw(Exception):
 def default_policy() -> Policy:
     """Return the policy that is in force where no file is given. Raises PolicyError."""
     return parse_policy(files("pipeline.gateway.policy").joinpath(DEFAULT_FILE).read_text("utf-8"))
+
+
+def read_policy(file: Path | None, views: Mapping[str, Collection[str]] | None = None) -> Policy:
+    """Return the policy of a file, or the default one; `views` as in `parse_policy`.
+
+    Raises PolicyError, OSError.
+    """
+    return default_policy() if file is None else parse_policy(file.read_text("utf-8"), views)
 
 
 def parse_policy(text: str, views: Mapping[str, Collection[str]] | None = None) -> Policy:
