@@ -31,8 +31,8 @@ _CONTEXT = b"ledgerflow personal token 1"
 class Purpose(StrEnum):
     """What tokens are compared as; each has a key of its own."""
 
-    WORD = "word"
-    REFERENCE = "reference"
+    TEXT = "text"
+    """Words and references of free texts: a reference may be a word of another text."""
     ACCOUNT = "account"
     """IBANs and other numbers of accounts."""
     BIRTH_DATE = "birth_date"
@@ -65,7 +65,7 @@ class Tokens:
         Raises what `key_of` raises.
         """
         form = normal_reference(text)
-        return "" if is_placeholder(form) else self.token(Purpose.REFERENCE, form)
+        return "" if is_placeholder(form) else self.token(Purpose.TEXT, form)
 
     def of_words(self, text: str) -> tuple[str, ...]:
         """Return the tokens of the words of a text: in its order, each once, at most WORDS_MAX.
@@ -73,7 +73,7 @@ class Tokens:
         Raises what `key_of` raises.
         """
         words = islice(dict.fromkeys(tokens_in_order(text)), WORDS_MAX)
-        return tuple(self.token(Purpose.WORD, word) for word in words)
+        return tuple(self.token(Purpose.TEXT, word) for word in words)
 
     def of_references_in(self, text: str, also: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the tokens of the references inside a text, behind those of the references `also`.
@@ -82,7 +82,7 @@ class Tokens:
         """
         own = (form for form in map(normal_reference, also) if not is_placeholder(form))
         forms = islice(dict.fromkeys((*own, *references_inside(text))), REFERENCES_MAX)
-        return tuple(self.token(Purpose.REFERENCE, form) for form in forms)
+        return tuple(self.token(Purpose.TEXT, form) for form in forms)
 
     def protected(self, text: str, envelope: str, also: Iterable[str] = ()) -> ProtectedText:
         """Return an encrypted text with all that streams may compare of the text.

@@ -56,6 +56,10 @@ def test_two_texts_share_a_token_exactly_if_they_share_a_normal_word(one: str, o
     shared = {*word_tokens((one,))} & {*word_tokens((other,))}
     found = {*word_tokens((protected(one),))} & {*word_tokens((protected(other),))}
     assert len(found) == len(shared)
+    # Matching looks for references among words, too.
+    shared = {*references_inside(one)} & {*word_tokens((other,))}
+    found = {*references_inside(protected(one))} & {*word_tokens((protected(other),))}
+    assert len(found) == len(shared)
     references = {*references_inside(one)} & {*references_inside(other)}
     assert len({*references_inside(protected(one))} & {*references_inside(protected(other))}) == len(
         references
@@ -69,10 +73,10 @@ def test_an_encrypted_text_says_to_matching_what_the_text_does(text: str) -> Non
     for currency in ("EUR", "USD"):
         assert instructed_amount(told, currency) == instructed_amount(text, currency)
     assert references_inside(told) == tuple(
-        NORTH.token(Purpose.REFERENCE, form) for form in references_inside(text)
+        NORTH.token(Purpose.TEXT, form) for form in references_inside(text)
     )
     assert word_tokens((told,)) == tuple(
-        sorted(NORTH.token(Purpose.WORD, word) for word in word_tokens((text,)))
+        sorted(NORTH.token(Purpose.TEXT, word) for word in word_tokens((text,)))
     )
     assert protected_text(told) == NORTH.protected(text, ENVELOPE)
 
