@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import topologies
-from pipeline import audit, cli, domain, loadgen, personal, rebuild, runtime, statement_files, training, web
+from pipeline import audit, cli, domain, gateway, loadgen, personal, rebuild, runtime, statement_files, training, web
 from pipeline.cli import entry
 from pipeline.domain.kernel import events
 
@@ -19,6 +19,7 @@ PACKAGES = (
     domain,
     audit,
     cli,
+    gateway,
     loadgen,
     personal,
     rebuild,

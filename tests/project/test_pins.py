@@ -37,7 +37,7 @@ TRAINING = "pipeline/training/constraints.txt"
 STATEMENTS = "pipeline/statement_files/constraints.txt"
 HSM = "pipeline/personal/constraints.txt"
 EXTRAS_OF_OURS = {TRAINING: "train", STATEMENTS: "statements", HSM: "hsm"}
-FILES = ("constraints.txt", "tests/constraints.txt", TRAINING, STATEMENTS, HSM)
+FILES = ("constraints.txt", "tests/constraints.txt", *EXTRAS_OF_OURS)
 
 
 def is_installed(name: str) -> bool:
