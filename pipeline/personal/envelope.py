@@ -68,9 +68,9 @@ class Name(NamedTuple):
 def sealed(text: str, place: Place, key: DataKey, *, repeatable: bool = False) -> str:
     """Return the envelope of a text. Raises PersonalDataError for one that is too long or no Unicode.
 
-    The nonce is random. `repeatable`: it is a keyed hash of text and place, so that the same text at the same
-    place has the same envelope, which says of two values no more than their tokens do: a command that is sent
-    again has to be the same command.
+    The nonce is random. `repeatable`: it is a keyed hash of text, place and key version, so that the same
+    text at the same place has the same envelope, which says of two values no more than their tokens do: a
+    command that is sent again has to be the same command. A key seals at most 2^32 values (see README.md).
     """
     try:
         content = text.encode()

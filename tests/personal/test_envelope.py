@@ -70,18 +70,38 @@ def test_the_same_text_has_another_envelope_each_time() -> None:
     assert len({sealed("Rent", PLACE, KEY) for _ in range(50)}) == 50
 
 
-def test_a_repeatable_envelope_is_the_same_for_the_same_text_place_and_key_only() -> None:
-    def made(text: str = "Rent", place: Place = PLACE, key: DataKey = KEY) -> str:
-        return sealed(text, place, key, repeatable=True)
+def repeatable(text: str = "Rent", place: Place = PLACE, key: DataKey = KEY) -> str:
+    return sealed(text, place, key, repeatable=True)
 
-    others = [
-        made("Rental"),
-        made(place=PLACE._replace(person="account:bob")),
-        made(key=KEY._replace(version=4)),
-    ]
-    assert made() == made() and opened(made(), PLACE, secret) == "Rent"
-    nonces = {one.rpartition(".")[2][:16] for one in (made(), *others)}
-    assert len(nonces) == 4
+
+def nonce_of(envelope: str) -> str:
+    return envelope.rpartition(".")[2][:16]  # 12 bytes
+
+
+def test_a_repeatable_envelope_is_the_same_for_the_same_text_place_and_key() -> None:
+    assert repeatable() == repeatable() != sealed("Rent", PLACE, KEY)
+    assert opened(repeatable(), PLACE, secret) == "Rent"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *(repeatable(place=PLACE._replace(**{field: "another"})) for field in Place._fields),
+        repeatable(place=PLACE._replace(field="referencea", person=PLACE.person[1:])),
+        repeatable(key=KEY._replace(key_id="l" * 16)),
+        repeatable(key=KEY._replace(version=4)),
+        repeatable(key=KEY._replace(secret=bytes(32))),
+        *map(repeatable, ("Rents", "rent", "Rent ", "Rent\0", "", "x" * 5_000)),
+    ],
+)
+def test_a_derived_nonce_is_another_one_where_anything_at_all_differs(other: str) -> None:
+    # Two plaintexts or two associated data under one key and nonce would give both away in AES-GCM.
+    assert nonce_of(other) != nonce_of(repeatable())
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_two_texts_have_two_nonces(first: str, second: str) -> None:
+    assert (nonce_of(repeatable(first)) == nonce_of(repeatable(second))) is (first == second)
 
 
 def test_the_length_of_a_value_says_the_size_class_and_no_more() -> None:
