@@ -1,6 +1,6 @@
 """The gateway process: `python -m topologies.gateway`; `ledgerflow gateway` and `up` run it.
 
-    settings -> policy, keys -> schemas -> application -> uvicorn
+    settings -> policy, tenants, keys -> schemas -> application -> uvicorn
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, the registry or the address cannot be used, 2 for a bad
 setting. Logs go to standard error.
@@ -14,10 +14,13 @@ import uvicorn
 from confluent_kafka import KafkaException
 
 from pipeline.gateway.app import build
+from pipeline.gateway.commands.protection import Protection
 from pipeline.gateway.identity.keys import FILE_NAME, Keys
 from pipeline.gateway.identity.who import Identity
 from pipeline.gateway.policy.policy import Policy
 from pipeline.gateway.policy.reading import PolicyError, default_policy, parse_policy
+from pipeline.personal.errors import PersonalDataError
+from pipeline.personal.opening import DeferredStore, open_in
 from pipeline.runtime import logs
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.avro.codec import Codec
@@ -25,6 +28,8 @@ from pipeline.runtime.avro.registry import NotRegistered, Registry, RegistryUnav
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_UNUSABLE
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 from topologies.app import VIEWS
+from topologies.configuration import Configuration
+from topologies.tenants import tenants
 
 ENDS_WITHIN_S = 5
 """How long answers that are under way may take at the end."""
@@ -37,6 +42,15 @@ def _policy(settings: Settings) -> Policy:
     if settings.policy_file is None:
         return default_policy()
     return parse_policy(settings.policy_file.read_text("utf-8"))
+
+
+def _protection(settings: Settings) -> Protection:
+    """Return what encrypts personal data. Raises SettingsError for a bad file of tenants."""
+    keys = DeferredStore(lambda: open_in(settings.personal_dir, settings.kek_file))
+    try:
+        return Protection(keys, tenants(Configuration(settings)))
+    except PersonalDataError as error:
+        raise SettingsError(f"tenants: personal: {error}") from None
 
 
 def _require_address(settings: Settings) -> None:
@@ -53,7 +67,7 @@ def main() -> int:
     try:
         settings = load_settings()
         logs.set_up(settings.log_level)
-        policy = _policy(settings)
+        policy, protection = _policy(settings), _protection(settings)
         _require_address(settings)
     except (SettingsError, PolicyError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -65,7 +79,7 @@ def main() -> int:
     codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
     identity = Identity(Keys(settings.data_dir / FILE_NAME))
     try:
-        app = build(settings, codec, policy, identity, VIEWS, urls)
+        app = build(settings, codec, policy, identity, protection, VIEWS, urls)
     except (NotRegistered, RegistryUnavailable, KafkaException) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

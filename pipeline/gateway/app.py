@@ -23,6 +23,7 @@ from pipeline.gateway.commands import routes as commands
 from pipeline.gateway.commands.catalogue import COMMANDS
 from pipeline.gateway.commands.claims import Claims
 from pipeline.gateway.commands.decisions import Decisions
+from pipeline.gateway.commands.protection import Protection
 from pipeline.gateway.door import Door, Who
 from pipeline.gateway.log.hearing import Hearing
 from pipeline.gateway.log.writer import Writer
@@ -85,7 +86,13 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def build(
-    settings: Settings, codec: Codec, policy: Policy, who: Who, views: Sequence[View], urls: Sequence[str]
+    settings: Settings,
+    codec: Codec,
+    policy: Policy,
+    who: Who,
+    protection: Protection,
+    views: Sequence[View],
+    urls: Sequence[str],
 ) -> FastAPI:
     """Return the application. `urls`: base URLs of workers' views.
 
@@ -114,7 +121,7 @@ def build(
     problems.install(app)
     app.add_middleware(BoundedBodies)
     name, log = secrets.token_hex(4), AccessLog(writer, codec)
-    door = Door(name, who, policy, claims, decisions, hearing, log, app, tuple(urls))
+    door = Door(name, who, policy, claims, decisions, protection, hearing, log, app, tuple(urls))
     app.include_router(commands.router(door))
     app.include_router(live.router(door))
     app.include_router(queries.router(door, views))

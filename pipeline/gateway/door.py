@@ -20,6 +20,7 @@ from pipeline.domain.kernel.events import Actor
 from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands.claims import Claims
 from pipeline.gateway.commands.decisions import Decisions
+from pipeline.gateway.commands.protection import Protection
 from pipeline.gateway.identity.principal import Principal
 from pipeline.gateway.log.hearing import Hearing
 from pipeline.gateway.policy.policy import Policy
@@ -48,6 +49,7 @@ class Door(NamedTuple):
     policy: Policy
     claims: Claims
     decisions: Decisions
+    protection: Protection
     hearing: Hearing
     access_log: AccessLog
     app: FastAPI

@@ -1,38 +1,59 @@
-"""Which texts of which events are personal where a tenant marks them, and whose they are.
+"""Which texts of events are personal, and whose they are.
 
-A tenant marks a text by its name: `payment_initiated.reference`, `statement_line.details.description`. Texts
-that are matched with each other have to be marked together: tokens are not equal to words.
+A tenant marks a text of a payment, journal or statement by its name: `payment_initiated.reference`,
+`statement_line.details.description`. Texts that are matched with each other have to be marked together:
+tokens are not equal to words. What `parties` says of somebody is personal without a mark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import StrEnum
 from typing import NamedTuple
 
 from pipeline.personal.errors import PersonalDataError
 
 
+class Compared(StrEnum):
+    """What of an encrypted text can be compared: which tokens stand beside it."""
+
+    TEXT = "text"
+    """All that reconciliation compares: words and references."""
+    WORDS = "words"
+    ACCOUNT = "account"
+    """One token, as of a number of an account."""
+    BIRTH_DATE = "birth_date"
+    IDENTIFIER = "identifier"
+    NOTHING = "nothing"
+
+
 class PersonalField(NamedTuple):
-    """A text of an event, or of the parts in a list of it (`details.reference`)."""
+    """A text of an event, each of a list (`names`), or one of each part of a list (`details.reference`)."""
 
     record_name: str
     """The full Avro record name."""
     event: str
     """As in schemas/: payment_initiated."""
     path: str
-    account: str
-    """The field of the account whose holder the text belongs to: the person is `account:<id>`."""
+    whose: str
+    """The field with the id of the account, or the party, whose text it is."""
     also: tuple[str, ...] = ()
     """Fields beside it whose ids stand for the text in matching: of a payment its own id."""
     implies: str = ""
     """A text that says the same, so that whoever marks this one marks that one."""
+    compared: Compared = Compared.TEXT
 
     @property
     def name(self) -> str:
         """The name by which a tenant marks it."""
         return f"{self.event}.{self.path}"
 
+    def person(self, named: str) -> str:
+        """Return whom an id in `whose` means, as the key store calls them: `party:<id>`, `account:<id>`."""
+        return f"{'party' if self.whose == _PARTY else 'account'}:{named}"
 
+
+_PARTY = "party_id"
 _PAYMENT = ("ledgerflow.PaymentInitiated", "payment_initiated")
 _LINKED = ("ledgerflow.PaymentsLinked", "payments_linked")
 _JOURNAL = ("ledgerflow.JournalSubmitted", "journal_submitted")
@@ -54,7 +75,23 @@ MARKABLE = (
     PersonalField(*_LINE, "details.description", "account_id"),
     PersonalField(*_LINE, "details.counterparty", "account_id"),
 )
+"""What a tenant may mark."""
 BY_NAME = {field.name: field for field in MARKABLE}
+ALWAYS = tuple(
+    PersonalField(record_name, event, path, _PARTY, compared=compared)
+    for record_name, event in (
+        ("ledgerflow.PartyRegistered", "party_registered"),
+        ("ledgerflow.PartyChanged", "party_changed"),
+    )
+    for path, compared in (
+        ("names", Compared.WORDS),
+        ("birth_date", Compared.BIRTH_DATE),
+        ("addresses", Compared.NOTHING),
+        ("account_numbers", Compared.ACCOUNT),
+        ("identifiers.number", Compared.IDENTIFIER),
+    )
+)
+"""What is personal without a mark."""
 
 
 def marked(names: Collection[str]) -> frozenset[PersonalField]:

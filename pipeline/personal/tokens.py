@@ -37,6 +37,8 @@ class Purpose(StrEnum):
     """IBANs and other numbers of accounts."""
     BIRTH_DATE = "birth_date"
     IDENTIFIER = "identifier"
+    CONTENT = "content"
+    """What a request to the gateway asks for, as a whole."""
 
 
 class Tokens:

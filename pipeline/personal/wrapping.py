@@ -88,9 +88,17 @@ def not_wrapped(key_id: str) -> PersonalDataError:
 
 
 def make_file_key(path: Path) -> FileKey:
-    """Make a key-encryption key in a new file, and return it. Raises FileExistsError, OSError."""
-    with open(path, "x", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600)) as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Make a key-encryption key in a new file, and return it. Raises FileExistsError, OSError.
+
+    Of processes that do so at once one makes it; the others never see half of it.
+    """
+    whole = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open(whole, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(whole, path)
+    finally:
+        whole.unlink(missing_ok=True)
     return FileKey(path)

@@ -99,6 +99,14 @@ class Settings(_OfConcepts):
     policy_file: Path | None = Field(
         None, description="Roles and what they may do; by default those that the product has."
     )
+    personal_dir: Path = Field(
+        default_factory=lambda given: given.get("data_dir", Path()) / "personal",
+        description="Key store of personal data; it does not belong into backups of data_dir.",
+    )
+    kek_file: Path | None = Field(
+        None,
+        description="Key that encrypts the keys of personal data; by default one made in personal_dir.",
+    )
     # The shape of the system: the same for all workers of one application
     foreign_schemas: Literal["accept", "refuse"] = Field(
         "accept",

@@ -13,7 +13,7 @@ from pipeline.domain.kernel.protected_texts import protected_text
 from pipeline.domain.reconciliation.texts.references import normal_reference
 from pipeline.events import PaymentInitiated, StatementLine
 from pipeline.personal.errors import CannotOpen, KeysUnavailable, PersonalDataError, PersonErased
-from pipeline.personal.fields import BY_NAME, MARKABLE, marked
+from pipeline.personal.fields import ALWAYS, BY_NAME, MARKABLE, marked
 from pipeline.personal.keystore import KeyStore
 from pipeline.personal.protecting import ERASED, PersonalData
 from schemas import newest
@@ -73,10 +73,10 @@ def personal(store: KeyStore) -> PersonalData:
 
 
 def test_every_text_that_can_be_marked_is_one_of_its_event() -> None:
-    for field in MARKABLE:
+    for field in (*MARKABLE, *ALWAYS):
         version = newest(field.record_name)
         assert version.event == field.event
-        names = {field.account, field.path.partition(".")[0]}
+        names = {field.whose, field.path.partition(".")[0]}
         assert all(f'"name":"{name}"' in version.text for name in (*names, *field.also))
     assert {one.name for one in marked(["payment_initiated.reference"])} == {
         "payment_initiated.reference",

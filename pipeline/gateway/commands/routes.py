@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pipeline.gateway.commands.bodies import body_of, event_of, given
 from pipeline.gateway.commands.catalogue import COMMANDS, Command
 from pipeline.gateway.commands.decisions import Decision
-from pipeline.gateway.commands.naming import content_hash, flaw_of_key, request_id
+from pipeline.gateway.commands.naming import flaw_of_key, request_id
 from pipeline.gateway.door import Door, Entry
 from pipeline.gateway.parameters import ID, Parameter, take
 from pipeline.gateway.problems import Problem, shown
@@ -59,7 +59,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     409: {"description": "The key was used for something else, or the ledger refuses it", **_PROBLEM},
     422: {"description": "The command is none", **_PROBLEM},
     429: {"description": "Too many requests", **_PROBLEM},
-    503: {"description": "The log or the streams do not answer now", **_PROBLEM},
+    503: {"description": "The log, the streams or the keys of personal data do not answer now", **_PROBLEM},
 }
 
 
@@ -117,7 +117,8 @@ class _Asked:
             event = event_of(self._command, self._body, self._path, self._tenant, named, entry.actor)
             entry.require_account(getattr(event, self._command.event.KEY_FIELD))
             said = given(self._body, self._path) | dict(self._command.fixed)
-            content = content_hash(self._command.name, said)
+            content = await self._door.protection.hashed(event, self._command.name, said)
+            event = await self._door.protection.protected(event)
             if validate:
                 return entry.json({"valid": True, "request_id": named, "content_hash": content})
             return await self._do(event, named, content, seconds, entry)
