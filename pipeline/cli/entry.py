@@ -28,6 +28,7 @@ from pipeline.cli import (
     model,
     payment,
     payment_link,
+    personal,
     proposals,
     quarantine,
     rebuild,
@@ -113,6 +114,7 @@ app.add_typer(rules.app, name="rules", rich_help_panel=REPAIR)
 app.add_typer(model.app, name="model", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
+app.add_typer(personal.app, name="personal", rich_help_panel=RUN)
 
 
 def main(arguments: list[str] | None = None) -> int:
