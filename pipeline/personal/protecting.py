@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import schemas
 from pipeline.domain.kernel.protected_texts import ProtectedText, protected_text
+from pipeline.domain.tenants.settings import Tenants
 from pipeline.personal.envelope import DataKey, Name, Place, name_in, opened, sealed
 from pipeline.personal.errors import PersonalDataError, PersonErased
 from pipeline.personal.fields import ALWAYS, MARKABLE, Compared, PersonalField, marked
@@ -160,6 +161,12 @@ class PersonalData:
             for field in (*MARKABLE, *ALWAYS)
             if field.record_name == record_name and (field in chosen or field in ALWAYS)
         ]
+
+
+def of_tenants(keys: Keys, tenants: Tenants) -> PersonalData:
+    """Return what encrypts the texts that the tenants mark in their file. Raises PersonalDataError."""
+    marks = {name: tenants.of(name).personal or () for name in tenants.tenants}
+    return PersonalData(keys, marks, tenants.default.personal or ())
 
 
 def _place(field: PersonalField, tenant: str, whose: str) -> Place:

@@ -17,7 +17,7 @@ from pipeline.gateway.commands.naming import content_hash
 from pipeline.gateway.problems import Problem, shown
 from pipeline.input_event import InputEvent
 from pipeline.personal.errors import KeysUnavailable, PersonalDataError, PersonErased
-from pipeline.personal.protecting import Keys, PersonalData
+from pipeline.personal.protecting import Keys, of_tenants
 from pipeline.personal.tokens import Purpose
 
 LOG = logging.getLogger(__name__)
@@ -31,9 +31,7 @@ class Protection:
 
     def __init__(self, keys: Keys, tenants: Tenants) -> None:
         """`tenants` says which texts are personal. Raises PersonalDataError for one that cannot be."""
-        marks = {name: tenants.of(name).personal or () for name in tenants.tenants}
-        self._keys = keys
-        self._personal = PersonalData(keys, marks, tenants.default.personal or ())
+        self._keys, self._personal = keys, of_tenants(keys, tenants)
 
     async def hashed(self, event: InputEvent, command: str, fields: dict[str, Any]) -> str:
         """Return the hash of what a command asks for, keyed where that is personal. Raises Problem 503."""
