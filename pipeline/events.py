@@ -14,11 +14,13 @@ from typing import ClassVar
 
 from pipeline.input_event import (
     ActorText,
+    Country,
     CreditorReference,
     Currency,
     Day,
     Flag,
     Id,
+    IdScheme,
     InputEvent,
     InputPart,
     Int,
@@ -87,6 +89,11 @@ class MatchingRole(StrEnum):
     SHADOW = "SHADOW"
 
 
+class PartyKind(StrEnum):
+    PERSON = "PERSON"
+    ORGANISATION = "ORGANISATION"
+
+
 class PaymentType(StrEnum):
     TRANSFER = "transfer"
     PAYMENT = "payment"
@@ -142,6 +149,14 @@ class LegShare(InputPart):
 
     leg_no: Int
     share_ppm: Int | None = None
+
+
+class PartyIdentifier(InputPart):
+    """A number that names a party: of a passport, a register, a tax office."""
+
+    scheme: IdScheme
+    country: Country | None = None
+    number: str
 
 
 class LinkedPayment(InputPart):
@@ -615,6 +630,53 @@ class MatchingWeightsPublished(InputEvent):
     weights: str | None = None
     sha256: str | None = None
     effective_from: Moment
+    actor: Actor | None = None
+
+
+class PartyChanged(InputEvent):
+    """A party as it is from now on: all of it, not only what is new."""
+
+    TOPIC: ClassVar[str] = "parties"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PartyChanged"
+    KEY_FIELD: ClassVar[str] = "party_id"
+
+    party_id: Id
+    kind: PartyKind
+    names: tuple[str, ...]
+    birth_date: str | None = None
+    addresses: tuple[str, ...] = ()
+    countries: tuple[Country, ...] = ()
+    account_numbers: tuple[str, ...] = ()
+    identifiers: tuple[PartyIdentifier, ...] = ()
+    actor: Actor | None = None
+
+
+class PartyRegistered(InputEvent):
+    """A party is known from now on: a customer, an owner, somebody who is paid."""
+
+    TOPIC: ClassVar[str] = "parties"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PartyRegistered"
+    KEY_FIELD: ClassVar[str] = "party_id"
+
+    party_id: Id
+    kind: PartyKind
+    names: tuple[str, ...]
+    birth_date: str | None = None
+    addresses: tuple[str, ...] = ()
+    countries: tuple[Country, ...] = ()
+    account_numbers: tuple[str, ...] = ()
+    identifiers: tuple[PartyIdentifier, ...] = ()
+    actor: Actor | None = None
+
+
+class PartyRemoved(InputEvent):
+    """A party is no customer any more. What is kept, and when it is erased, is another matter."""
+
+    TOPIC: ClassVar[str] = "parties"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PartyRemoved"
+    KEY_FIELD: ClassVar[str] = "party_id"
+
+    party_id: Id
     actor: Actor | None = None
 
 

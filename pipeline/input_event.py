@@ -43,6 +43,12 @@ Id = Annotated[str, StringConstraints(pattern=r"^[^$/\x00][^/\x00]*$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """ISO 4217 code."""
 
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2 code."""
+
+IdScheme = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+"""A kind of number that names somebody, such as passport or lei."""
+
 CreditorReference = Annotated[str, AfterValidator(_proven)]
 """ISO 11649, such as `RF18539007547034`."""
 

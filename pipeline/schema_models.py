@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import schemas
 from schemas.compatibility import ENVELOPE
-from schemas.topics import Routing, routing, topics
+from schemas.topics import COMMANDS, Routing, routing, topics
 
-INPUT_TOPICS = tuple(topic.name for topic in topics(planned=True) if topic.stage == "input")
+INPUT_TOPICS = tuple(topic.name for topic in topics(planned=True) if topic.stage in COMMANDS)
 FREE_IDS = (
     *("device_id", "session_id", "key_id", "proposal_id", "end_to_end_id", "correction_id", "line_id"),
 )
@@ -26,9 +26,11 @@ STRICT_TEXTS = {
         ("currency", "creditor_currency", "base_currency", "quote_currency", "original_currency"), "Currency"
     ),
     "creditor_reference": "CreditorReference",
+    **dict.fromkeys(("country", "countries"), "Country"),
+    "scheme": "IdScheme",
     **dict.fromkeys(("issuer", "subject", "session_id", "key_id", "roles_version"), "ActorText"),
 }
-"""Types of text fields with a fixed format, by field name."""
+"""Types of texts with a fixed format, by the name of the field, or of the list that they are in."""
 LINE_LENGTH = 110
 
 HEADER = "# Written by `python -m pipeline.schema_models` from schemas/: do not edit.\n"
@@ -64,11 +66,13 @@ from typing import ClassVar
 
 from pipeline.input_event import (
     ActorText,
+    Country,
     CreditorReference,
     Currency,
     Day,
     Flag,
     Id,
+    IdScheme,
     InputEvent,
     InputPart,
     Int,
@@ -158,7 +162,7 @@ def input_type(field: dict[str, Any]) -> str:
         case "record", None:
             return str(avro_type["name"])
         case "array", None:
-            return f"tuple[{input_type({'name': '', 'type': avro_type['items']})}, ...]"
+            return f"tuple[{input_type({'name': name, 'type': avro_type['items']})}, ...]"
         case "map", None:
             return "Metadata"
         case "enum", None:

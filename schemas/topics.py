@@ -1,15 +1,16 @@
 """Declarations of topics: `schemas/<topic>/topic.toml`, beside the events of the topic.
 
     stage = "input"                       input (an upstream's), log (what a stream reads), output,
+                                          reference (about parties: no stream's, other processes read it),
                                           operations (faults and what people decide about them: no stream's)
     written_by = "upstream"
     holds = "payment_initiated, payment_captured ..."
     compacted = false                     only the newest record of a key is needed
     sent_by_key = false                   a stream may write to another partition than its own
     broker_time = false                   records have the broker's time; of an input always so
-    event_kib_max = 256                   of an input: most KiB of an event, before compression
+    event_kib_max = 256                   of an input or reference: most KiB of an event
     planned = false                       its events are agreed on; no stream reads them yet, nobody makes it
-    key = "debtor_account_id"             of every event of the topic that a stream reads
+    key = "debtor_account_id"             of every event that a stream reads, or another process by its key
     cause = ["debtor_account_id", "payment_id"]
 
     [events.payment_captured]             an event with other values
@@ -30,7 +31,9 @@ import msgspec
 import schemas
 
 FILE = "topic.toml"
-STAGES = ("input", "log", "output", "operations")
+STAGES = ("input", "log", "output", "reference", "operations")
+COMMANDS = ("input", "reference")
+"""Stages of topics whose events come from outside: upstreams, people, the gateway."""
 EVENT_KIB_MAX = 256
 """Of an upstream's event, where its topic says nothing else."""
 
@@ -57,7 +60,7 @@ class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(_Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    stage: Literal["input", "log", "output", "operations"]
+    stage: Literal["input", "log", "output", "reference", "operations"]
     written_by: str
     holds: str
     compacted: bool = False
@@ -73,7 +76,7 @@ class Topic(msgspec.Struct, frozen=True):
 
     name: str
     stage: str
-    """input, log, output or operations."""
+    """input, log, output, reference or operations."""
     written_by: str
     holds: str
     compacted: bool = False
@@ -85,12 +88,12 @@ class Topic(msgspec.Struct, frozen=True):
     broker_time: bool = False
     """Its records have the broker's time (LogAppendTime), whatever the clock of their writer says."""
     event_kib_max: int = EVENT_KIB_MAX
-    """Of an input: most KiB of an event, before compression."""
+    """Of an input or reference: most KiB of an event, before compression."""
 
 
 @cache
 def topics(planned: bool = False) -> tuple[Topic, ...]:
-    """Return every declared topic: inputs first, then logs, outputs, operations, each by name.
+    """Return every declared topic: inputs first, then logs, outputs, reference, operations, each by name.
 
     `planned`: also those that are only agreed on. Raises ValueError as `_declared`.
     """
@@ -135,7 +138,8 @@ def routing() -> dict[str, Routing]:
 
 
 def _is_read(topic: _File) -> bool:
-    return topic.stage in ("input", "log") or any(one.key for one in (topic, *topic.events.values()))
+    keyed = any(one.key for one in (topic, *topic.events.values()))
+    return topic.stage in ("input", "log") or (topic.stage == "output" and keyed)
 
 
 def _route(topic: _Declared, event: _Declared) -> Routing | None:

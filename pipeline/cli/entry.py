@@ -29,6 +29,7 @@ from pipeline.cli import (
     model,
     payment,
     payment_link,
+    personal,
     proposals,
     quarantine,
     rebuild,
@@ -117,6 +118,7 @@ app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 app.add_typer(grants.app, name="grants", rich_help_panel=RUN)
 app.add_typer(signing_keys.app, name="signing-keys", rich_help_panel=RUN)
+app.add_typer(personal.app, name="personal", rich_help_panel=RUN)
 
 
 def main(arguments: list[str] | None = None) -> int:

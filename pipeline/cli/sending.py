@@ -1,6 +1,7 @@
 """Sends events to the input topics as an upstream does, and waits for what becomes of them.
 
-event -> the newest schema, its id from the registry -> frame -> topic, by key -> a view has the answer
+event -> its personal texts encrypted -> the newest schema, its id from the registry -> frame
+      -> topic, by key -> a view has the answer
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from pydantic import ValidationError
 
 from pipeline.cli.asking import NotFound
+from pipeline.cli.personal_texts import protection
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import (
     KAFKA,
@@ -163,15 +165,18 @@ def send_all(settings: Settings, events: Sequence[InputEvent]) -> list[Sent]:
 
 
 def _framed(settings: Settings, events: Sequence[InputEvent]) -> list[bytes]:
-    """Return the values of records. Raises RegistryUnavailable, and Failed where a schema is missing."""
+    """Return the values of records.
+
+    Raises RegistryUnavailable, Failed where a schema is missing, and as `protection`.
+    """
     values = []
-    with client(settings.registry()) as registry:
+    with client(settings.registry()) as registry, protection(settings) as protected:
         serializers: dict[str, AvroSerializer] = {}
         for event in events:
             about, name = SerializationContext(event.TOPIC, MessageField.VALUE), event.RECORD_NAME
             if name not in serializers:
                 serializers[name] = serializer(registry, event.schema_text())
-            value = answer_of(partial(serializers[name], event.to_avro(), about))
+            value = answer_of(partial(serializers[name], protected(event), about))
             if value is None:
                 raise Failed(
                     f"the schema registry lacks {event.RECORD_NAME}: run `ledgerflow schemas register`"

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from pipeline.cli.personal_texts import Protected, protection
 from pipeline.cli.problems import Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_topic
 from pipeline.events import StatementLine
@@ -27,12 +28,16 @@ STUCK_AFTER_S = 30.0
 def send_statements(
     settings: Settings, events: Iterable[InputEvent], told: Callable[[int], None] = lambda _: None
 ) -> int:
-    """Produce events in order; return how many, once Kafka has acknowledged all.
+    """Produce events in order, marked texts encrypted; return how many, once Kafka has acknowledged all.
 
     Raises Failed, with how many it has: the same again has no second effect; BadInput without the topic.
     """
     require_topic(require_kafka(settings), TOPIC)
-    with errors_in_one_line(settings), client(settings.registry()) as registry:
+    with (
+        errors_in_one_line(settings),
+        client(settings.registry()) as registry,
+        protection(settings) as protected,
+    ):
         producer = Producer(
             {
                 **settings.librdkafka(),
@@ -42,7 +47,7 @@ def send_statements(
                 "log_level": 0,
             }
         )
-        run = _Run(producer, registry)
+        run = _Run(producer, registry, protected)
         for event in events:
             run.produce(event)
             if run.sent % 1_000 == 0:
@@ -52,9 +57,9 @@ def send_statements(
 
 
 class _Run:
-    def __init__(self, producer: Any, registry: Any) -> None:
+    def __init__(self, producer: Any, registry: Any, protected: Protected) -> None:
         self.sent = self.acknowledged = 0
-        self._producer, self._registry = producer, registry
+        self._producer, self._registry, self._protected = producer, registry, protected
         self._serializers: dict[str, AvroSerializer] = {}
         self._refused: str | None = None
 
@@ -107,7 +112,7 @@ class _Run:
         if name not in self._serializers:
             self._serializers[name] = serializer(self._registry, event.schema_text())
         about = SerializationContext(event.TOPIC, MessageField.VALUE)
-        value = answer_of(partial(self._serializers[name], event.to_avro(), about))
+        value = answer_of(partial(self._serializers[name], self._protected(event), about))
         if value is None:
             raise Failed(f"the schema registry lacks {name}: run `ledgerflow schemas register`")
         return bytes(value)

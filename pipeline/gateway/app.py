@@ -24,6 +24,7 @@ from pipeline.gateway.commands import routes as commands
 from pipeline.gateway.commands.catalogue import COMMANDS
 from pipeline.gateway.commands.claims import Claims
 from pipeline.gateway.commands.decisions import Decisions
+from pipeline.gateway.commands.protection import Protection
 from pipeline.gateway.door import Door
 from pipeline.gateway.identity.entrance import Entrance
 from pipeline.gateway.limits import RateLimitHeaders
@@ -92,6 +93,7 @@ def build(
     codec: Codec,
     policy: Policy,
     entrance: Entrance,
+    protection: Protection,
     views: Sequence[View],
     urls: Sequence[str],
 ) -> FastAPI:
@@ -124,7 +126,7 @@ def build(
     app.add_middleware(BoundedBodies)
     app.add_middleware(RateLimitHeaders)
     name, log = secrets.token_hex(4), AccessLog(writer, codec)
-    door = Door(name, *entrance.door, policy, claims, decisions, hearing, log, app, tuple(urls))
+    door = Door(name, *entrance.door, policy, claims, decisions, protection, hearing, log, app, tuple(urls))
     for of_people in entrance.routers:
         app.include_router(of_people)
     app.include_router(commands.router(door))

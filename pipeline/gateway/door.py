@@ -20,6 +20,7 @@ from pipeline.domain.kernel.events import Actor
 from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands.claims import Claims
 from pipeline.gateway.commands.decisions import Decisions
+from pipeline.gateway.commands.protection import Protection
 from pipeline.gateway.identity.principal import Principal
 from pipeline.gateway.identity.signatures import Signatures
 from pipeline.gateway.limits import Limits
@@ -61,6 +62,7 @@ class Door(NamedTuple):
     policy: Policy
     claims: Claims
     decisions: Decisions
+    protection: Protection
     hearing: Hearing
     access_log: AccessLog
     app: FastAPI

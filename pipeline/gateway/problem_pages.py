@@ -80,6 +80,13 @@ OWN = {
         "Kafka or the streams do not answer now. The command may be in the log.",
         "Send it again with the same key: it has one effect.",
     ),
+    "keys_unavailable": Meaning(
+        "The keys of personal data cannot be reached now. Nothing was done.",
+        "Send it again after Retry-After, with the same key; the gateway's log says what is wrong.",
+    ),
+    "person_erased": Meaning(
+        "The person was erased: nothing new about them is taken.", "Use another id for another person."
+    ),
     "views_unavailable": Meaning("No worker answers now.", "Ask again after Retry-After."),
     "views_failed": Meaning("A worker gave no good answer.", "Ask again; see the worker's log."),
     "answer_too_large": Meaning("The answer is too large.", "Ask for fewer rows: `limit`."),

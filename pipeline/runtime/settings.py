@@ -95,6 +95,14 @@ class Settings(_OfConcepts):
     web_connections: int = Field(
         256, ge=16, le=65_536, description="Open connections to the table views of a worker, at most."
     )
+    personal_dir: Path = Field(
+        default_factory=lambda given: given.get("data_dir", Path()) / "personal",
+        description="Key store of personal data; it does not belong into backups of data_dir.",
+    )
+    kek_file: Path | None = Field(
+        None,
+        description="Key that encrypts the keys of personal data; by default one made in personal_dir.",
+    )
     # The shape of the system: the same for all workers of one application
     foreign_schemas: Literal["accept", "refuse"] = Field(
         "accept",

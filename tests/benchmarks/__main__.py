@@ -77,6 +77,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=4, metavar="N", help="of the quality jobs")
     parser.add_argument("--small", action="store_true", help="the quality jobs on their small data sets")
     parser.add_argument(
+        "--encrypted", action="store_true", help="the reconciliation-quality job on encrypted texts"
+    )
+    parser.add_argument(
         "--public",
         nargs=2,
         type=Path,
@@ -114,6 +117,7 @@ def _measure(options: argparse.Namespace) -> Rounds:
         options.seeds,
         options.small,
         None if options.public is None else tuple(options.public),
+        options.encrypted,
     )
     jobs = {name: job for name, job in JOBS.items() if name in options.job}
     if not any(job.needs_stack for job in jobs.values()):

@@ -40,6 +40,8 @@ class Sizes(NamedTuple):
     """Whether those are the small ones of the tests."""
     public: tuple[Path, Path] | None = None
     """Of the reconciliation-quality job: the two files of the public pairs, books and bank."""
+    encrypted: bool = False
+    """Whether that job's texts are encrypted."""
 
 
 class Peers(NamedTuple):

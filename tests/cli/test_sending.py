@@ -355,6 +355,17 @@ def test_an_event_is_framed_with_the_registrys_id_of_its_newest_schema(registry:
     assert (found["payment_id"], found["amount_minor"], found["event_id"]) == ("p-1", 5, event.event_id)
 
 
+def test_a_text_that_its_tenant_marks_is_not_in_the_record(registry: Any, tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text("[tenants.north]\npersonal = ['payment_initiated.reference']\n")
+    settings = load_settings(data_dir=tmp_path, schema_registry_url=registry.url, tenants=file)
+    register_all(settings.registry())
+    sending.send(settings, payment_of())
+    newest = schemas.newest(PaymentInitiated.RECORD_NAME)
+    found = decode_strict(Kafka.made["value"][5:], newest.text, newest.text)
+    assert found["reference"].startswith("pt1;") and b"lunch" not in Kafka.made["value"]
+
+
 def test_a_refusal_of_kafka_or_of_the_registry_is_told(
     registry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,9 @@ FORMS = {
         ("currency", "creditor_currency", "base_currency", "quote_currency", "original_currency"), "EUR"
     ),
     "creditor_reference": "RF18539007547034",
+    "country": "DE",
+    **{f"countries-{number}": code for number, code in enumerate(("DE", "CH"))},
+    "scheme": "passport",
 }
 """Texts that must have a form."""
 GOLDEN = Path(__file__).parent / "golden"

@@ -30,6 +30,7 @@ _STAGES = {
     "input": "An input.",
     "log": "The log of a stream.",
     "output": "An output.",
+    "reference": "About parties; no stream reads it, other processes do.",
     "operations": "About the cluster; no stream reads or writes it.",
 }
 

@@ -10,7 +10,19 @@ import pytest
 import typer
 
 import topologies
-from pipeline import audit, cli, domain, gateway, loadgen, rebuild, runtime, statement_files, training, web
+from pipeline import (
+    audit,
+    cli,
+    domain,
+    gateway,
+    loadgen,
+    personal,
+    rebuild,
+    runtime,
+    statement_files,
+    training,
+    web,
+)
 from pipeline.cli import entry
 from pipeline.domain.kernel import events
 
@@ -21,6 +33,7 @@ PACKAGES = (
     cli,
     gateway,
     loadgen,
+    personal,
     rebuild,
     statement_files,
     training,

@@ -110,8 +110,9 @@ def test_every_command_exists_and_has_the_options_that_are_given() -> None:
         words = shlex.split(line, comments=True)
         if not words or words[0] != "ledgerflow":
             continue
-        name = " ".join(words[1:3]) if " ".join(words[1:3]) in commands else words[1]
-        assert name in commands, f"{document}: {line}"
+        names = (" ".join(words[1:end]) for end in (4, 3, 2))
+        name = next((one for one in names if one in commands), "")
+        assert name, f"{document}: {line}"
         given = {word.partition("=")[0] for word in words if word.startswith("-")}
         assert given <= reference_of_commands.options(commands[name]), f"{document}: {line}"
         seen += 1

@@ -35,7 +35,8 @@ def needs(name: str) -> Iterator[str]:
 
 TRAINING = "pipeline/training/constraints.txt"
 STATEMENTS = "pipeline/statement_files/constraints.txt"
-EXTRAS_OF_OURS = {TRAINING: "train", STATEMENTS: "statements"}
+HSM = "pipeline/personal/constraints.txt"
+EXTRAS_OF_OURS = {TRAINING: "train", STATEMENTS: "statements", HSM: "hsm"}
 FILES = ("constraints.txt", "tests/constraints.txt", *EXTRAS_OF_OURS)
 
 

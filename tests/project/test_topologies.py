@@ -44,17 +44,19 @@ def test_a_topic_names_the_streams_that_write_it() -> None:
 
 def test_what_no_upstream_writes_is_written_or_read_by_a_stream() -> None:
     used = {stream.source for stream in STREAMS} | {out for stream in STREAMS for out in stream.outputs}
-    operations = {topic.name for topic in TOPICS if topic.stage == "operations"}
-    assert operations and not operations & used
-    assert used == set(DECLARED) - {DEAD_LETTERS.name} - operations
+    others = {topic.name for topic in TOPICS if topic.stage in ("operations", "reference")}
+    assert others and not others & used
+    assert used == set(DECLARED) - {DEAD_LETTERS.name} - others
 
 
-def test_every_event_of_a_topic_that_a_stream_reads_has_a_key() -> None:
+def test_every_event_of_a_topic_that_a_stream_or_another_process_reads_by_key_has_one() -> None:
     sources = {stream.source for stream in STREAMS}
     assert sources == set(READ)
     planned = {topic.name for topic in set(declarations.topics(planned=True)) - set(declarations.topics())}
     assert not planned & {topic.name for topic in TOPICS}  # nobody makes them
-    names = {schema.record_name for schema in schemas.load() if schema.topic in sources | planned}
+    reference = {topic.name for topic in TOPICS if topic.stage == "reference"}
+    keyed = sources | planned | reference
+    names = {schema.record_name for schema in schemas.load() if schema.topic in keyed}
     assert names == set(declarations.routing())
     assert len(names) == len(KEY_FIELDS)
 

@@ -46,8 +46,9 @@ def test_the_streams_topics_are_written_by_workers_alone_and_inputs_never_by_the
     assert names(UPSTREAM, TOPIC, "Write") == upstreams > {"fraud-labels"}
     played = upstreams | {"approvals", "break-actions"}
     assert names(LOAD, TOPIC, "Write") == played, "it plays people, too, and is no role on a cluster"
-    assert names(GATEWAY, TOPIC, "Write") == inputs | {"operator-actions", "access-log"}
-    assert names(OPERATOR, TOPIC, "Write") == names(GATEWAY, TOPIC, "Write") - {"requests", "access-log"}
+    assert names(GATEWAY, TOPIC, "Write") == inputs | {"parties", "operator-actions", "access-log"}
+    own = {"requests", "parties", "access-log"}
+    assert names(OPERATOR, TOPIC, "Write") == names(GATEWAY, TOPIC, "Write") - own
 
 
 def test_every_topic_has_a_reader_and_an_analyst_sees_no_input() -> None:

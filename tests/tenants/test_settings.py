@@ -69,6 +69,14 @@ def test_a_file_without_four_eyes_keeps_the_name_that_an_earlier_version_gave_it
     )
 
 
+def test_which_texts_are_personal_is_a_tenants_own_list_and_no_part_of_the_version() -> None:
+    marked = "personal = ['payment_initiated.reference']\n"
+    read = parse_tenants(f"[default]\n{marked}[tenants.north]\n[tenants.open]\npersonal = []\n")
+    assert read.of("north").personal == read.of("south").personal == ("payment_initiated.reference",)
+    assert read.of("open").personal == ()
+    assert read.version == parse_tenants("[tenants.north]\n[tenants.open]\n").version
+
+
 def test_a_closed_default_closes_whom_the_file_does_not_name() -> None:
     read = parse_tenants("[default]\nclosed = true\n[tenants.north]\n")
     assert read.of("south").closed

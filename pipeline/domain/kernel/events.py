@@ -154,6 +154,7 @@ OperatorAction = Literal[
     "OFFSETS_ADOPTED",
     "UNSPECIFIED",
 ]
+PartyKind = Literal["PERSON", "ORGANISATION"]
 PaymentWait = Literal["ledger", "settlement", "review", "capture", "execution", "unspecified"]
 ProposalOutcome = Literal["APPROVED", "REJECTED", "EXPIRED", "UNSPECIFIED"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
@@ -347,6 +348,14 @@ class LinkOpening(msgspec.Struct, frozen=True, gc=False):
     currency: str
     initial_balance_minor: int
     overdraft_limit_minor: int | None
+
+
+class PartyIdentifier(msgspec.Struct, frozen=True, gc=False):
+    """A number that names a party: of a passport, a register, a tax office."""
+
+    scheme: str
+    country: str | None
+    number: str
 
 
 class LinkedPayment(msgspec.Struct, frozen=True, gc=False):
@@ -1415,6 +1424,65 @@ class OperatorActed(msgspec.Struct, frozen=True, gc=False):
     subject: str | None = None
 
 
+class PartyChanged(msgspec.Struct, frozen=True, gc=False):
+    """A party as it is from now on: all of it, not only what is new."""
+
+    KEY_FIELD: ClassVar[str] = "party_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("party_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    party_id: str
+    kind: str
+    names: tuple[str, ...]
+    birth_date: str | None = None
+    addresses: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    account_numbers: tuple[str, ...] = ()
+    identifiers: tuple[PartyIdentifier, ...] = ()
+    actor: Actor | None = None
+
+
+class PartyRegistered(msgspec.Struct, frozen=True, gc=False):
+    """A party is known from now on: a customer, an owner, somebody who is paid."""
+
+    KEY_FIELD: ClassVar[str] = "party_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("party_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    party_id: str
+    kind: str
+    names: tuple[str, ...]
+    birth_date: str | None = None
+    addresses: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    account_numbers: tuple[str, ...] = ()
+    identifiers: tuple[PartyIdentifier, ...] = ()
+    actor: Actor | None = None
+
+
+class PartyRemoved(msgspec.Struct, frozen=True, gc=False):
+    """A party is no customer any more. What is kept, and when it is erased, is another matter."""
+
+    KEY_FIELD: ClassVar[str] = "party_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("party_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    party_id: str
+    actor: Actor | None = None
+
+
 class PaymentResumed(msgspec.Struct, frozen=True, gc=False):
     """A payment that was stuck has got on, or ended."""
 
@@ -2409,6 +2477,9 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.MatchingWeightsPublished": MatchingWeightsPublished,
     "ledgerflow.FaultFound": FaultFound,
     "ledgerflow.OperatorActed": OperatorActed,
+    "ledgerflow.PartyChanged": PartyChanged,
+    "ledgerflow.PartyRegistered": PartyRegistered,
+    "ledgerflow.PartyRemoved": PartyRemoved,
     "ledgerflow.PaymentResumed": PaymentResumed,
     "ledgerflow.PaymentStuck": PaymentStuck,
     "ledgerflow.CommandProposed": CommandProposed,

@@ -18,6 +18,9 @@
     material_from = { EUR = 100000 }
     write_off_accounts = { EUR = "write-offs-eur" }
 
+    [tenants.south]                  texts that are encrypted at the door (`pipeline/personal/fields.py`)
+    personal = ["payment_initiated.reference", "statement_line.description"]
+
     [tenants.old]
     closed = true                    no new payments and accounts; payments in progress still finish
 
@@ -25,7 +28,8 @@ Without a file, or without a setting, nothing is restricted. `closed` in the def
 the file does not name; it is the one setting that named tenants do not inherit.
 
 Decisions depend on this file, so all workers must have the same one. `version` names it: a
-hash of the values, so that a comment or the order of a file changes nothing, and any other value does.
+hash of the values, so that a comment or the order of a file changes nothing, and any other value does;
+but `personal`, by which no stream decides.
 """
 
 from __future__ import annotations
@@ -102,6 +106,8 @@ class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """It takes no new payments and accounts; what is under way still ends."""
     four_eyes: FourEyes | None = None
     """Which commands need two people; a tenant has its own table or the default's, not a mixture."""
+    personal: tuple[str, ...] | None = None
+    """Texts of events that the gateway encrypts, such as payment_initiated.reference."""
     breaks: BreakRules | None = None
     """Which breaks matter, and where write-offs are booked; a table of its own, or the default's."""
 
@@ -178,6 +184,7 @@ def _with_defaults(tenant: Tenant, default: Tenant) -> Tenant:
     currencies = default.currencies if tenant.currencies is None else tenant.currencies
     four_eyes = default.four_eyes if tenant.four_eyes is None else tenant.four_eyes
     breaks = default.breaks if tenant.breaks is None else tenant.breaks
+    personal = default.personal if tenant.personal is None else tenant.personal
     return Tenant(
         currencies=currencies,
         payments_per_second=rate,
@@ -185,15 +192,17 @@ def _with_defaults(tenant: Tenant, default: Tenant) -> Tenant:
         closed=tenant.closed,
         four_eyes=four_eyes,
         breaks=breaks,
+        personal=personal,
     )
 
 
 def _without_nothing_new(told: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a file without `four_eyes` and `breaks` where they say nothing.
+    """Return the values of a file without `personal`, and `four_eyes` and `breaks` where they say nothing.
 
     So a file that an earlier version has read keeps its name, and workers of both versions agree on it.
     """
     for tenant in (told["default"], *told["tenants"].values()):
+        del tenant["personal"]
         for newer in ("four_eyes", "breaks"):
             if tenant[newer] is None:
                 del tenant[newer]

@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from pipeline.domain.kernel.events import Actor
 from pipeline.gateway.commands.catalogue import name_of
 from pipeline.gateway.commands.decisions import Decision
-from pipeline.gateway.commands.naming import content_hash, flaw_of_key, request_id
+from pipeline.gateway.commands.naming import flaw_of_key, request_id
 from pipeline.gateway.commands.recalled import recalled
 from pipeline.gateway.door import Door, Entry
 from pipeline.gateway.problems import Problem, shown
@@ -61,7 +61,8 @@ async def answer(door: Door, request: Request, asked: Asked, wanted: Wanted) -> 
             entry.require_also(f"command:{also}")
         for event in events:
             entry.require_account(getattr(event, event.KEY_FIELD))
-        content = content_hash(asked.name, dict(asked.said))
+        content = await door.protection.hashed(events, asked.name, dict(asked.said))
+        events = [await door.protection.protected(event) for event in events]
         if wanted.validate:
             return entry.json({"valid": True, "request_id": named, "content_hash": content})
         return await _do(door, asked, events, named, content, seconds, entry)

@@ -7,6 +7,7 @@ every crash. So a gateway that is asked again may send the same events again: th
 from __future__ import annotations
 
 import hashlib
+import hmac
 import uuid
 from typing import Any
 
@@ -28,14 +29,16 @@ def derived(request: str, name: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{request}\0{name}"))
 
 
-def content_hash(command: str, fields: dict[str, Any]) -> str:
+def content_hash(command: str, fields: dict[str, Any], key: bytes | None = None) -> str:
     """Return the hash of what is asked for, 64 hexadecimal digits: SHA-256 of sorted JSON.
+
+    With a key it is HMAC-SHA-256: whoever reads it cannot try out what was asked for.
 
     `fields` are those that were given, in JSON's terms: a default that a later version changes, and the order
     in which a client writes them, change no hash.
     """
     text = msgspec.json.encode([command, fields], order="sorted")
-    return hashlib.sha256(text).hexdigest()
+    return (hashlib.sha256(text) if key is None else hmac.new(key, text, "sha256")).hexdigest()
 
 
 def flaw_of_key(key: str) -> str | None:

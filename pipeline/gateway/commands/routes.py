@@ -65,7 +65,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     409: {"description": "The key was used for something else, or the ledger refuses it", **_PROBLEM},
     422: {"description": "The command is none", **_PROBLEM},
     429: {"description": "Too many requests", **_PROBLEM},
-    503: {"description": "The log or the streams do not answer now", **_PROBLEM},
+    503: {"description": "The log, the streams or the keys of personal data do not answer now", **_PROBLEM},
 }
 
 _ROUTE: dict[str, Any] = {"methods": ["POST"], "status_code": 202, "responses": _RESPONSES}

@@ -31,7 +31,9 @@ def commands() -> dict[str, str]:
     written = {
         topic.name
         for topic in topics()
-        if (topic.stage == "input" and topic.written_by != "gateway") or topic.written_by == "operators"
+        if (topic.stage == "input" and topic.written_by != "gateway")
+        or topic.stage == "reference"
+        or topic.written_by == "operators"
     }
     return {schema.event: schema.topic for schema in schemas.load() if schema.topic in written}
 

@@ -16,7 +16,7 @@ from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.log_ends import offsets_of
 from pipeline.runtime.reachability import NoAnswer, kafka_admin
 from pipeline.runtime.settings import Settings
-from schemas.topics import Topic, topics
+from schemas.topics import COMMANDS, Topic, topics
 
 RECORD_BYTES_MAX = 8 * 2**20
 """Upper bound of a record on any topic but dead letters, whose headers need room on top."""
@@ -35,7 +35,7 @@ DEAD_LETTERS = Topic(
 TOPICS: tuple[Topic, ...] = (*topics(), DEAD_LETTERS)
 UPSTREAM = frozenset(topic.name for topic in TOPICS if topic.stage == "input")
 _EVENT_BYTES_MAX = {
-    topic.name: topic.event_kib_max * 2**10 for topic in topics(planned=True) if topic.stage == "input"
+    topic.name: topic.event_kib_max * 2**10 for topic in topics(planned=True) if topic.stage in COMMANDS
 }
 """Upper bound of an upstream's event, before compression. The streams say what it holds up to ten times over,
 in records that must stay below RECORD_BYTES_MAX."""

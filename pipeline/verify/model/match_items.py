@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.verify.model.match_protected import references_said
 from pipeline.verify.model.match_references import Counted, references_of, squeezed
 from pipeline.verify.model.match_texts import currencies_said
 from pipeline.verify.model.wire import DAY_US
@@ -76,7 +77,7 @@ class Item:
     @property
     def text(self) -> str:
         """All its texts without blanks and punctuation."""
-        return squeezed(" ".join(self.texts))
+        return squeezed(" ".join(map(references_said, self.texts)))
 
     def is_twin_of(self, other: Item) -> bool:
         """Whether nothing but the name tells two items of one side apart."""

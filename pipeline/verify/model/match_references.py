@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pipeline.verify.model.match_protected import reference_in
+
 LONGEST = 140
 PLACEHOLDERS = frozenset(
     {"NOTPROVIDED", "NONREF", "NOREF", "NOREFERENCE", "NONE", "NULL", "NA", "EREF", "KREF", "UNKNOWN"}
@@ -30,7 +32,7 @@ def squeezed(text: str) -> str:
 
 def normal(text: str | None) -> str:
     """Return the normal form of a reference; empty where it is none."""
-    form = squeezed(text or "")
+    form = squeezed(reference_in(text or ""))
     if form.isdigit():
         form = form.lstrip("0")
     return form if len(form) <= LONGEST else ""

@@ -24,6 +24,7 @@ def _compared(sizes: Sizes) -> dict[str, Any]:
     return {
         "form": form,
         "version": VERSION,
-        "sets": compare(form, sizes.seeds),
+        "encrypted": sizes.encrypted,
+        "sets": compare(form, sizes.seeds, sizes.encrypted),
         "public": None if sizes.public is None else compare_public(*sizes.public),
     }

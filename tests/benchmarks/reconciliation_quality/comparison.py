@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.benchmarks.reconciliation_data.frozen import generated
 from tests.benchmarks.reconciliation_quality.desk import Desk
+from tests.benchmarks.reconciliation_quality.encrypted import over_encrypted
 from tests.benchmarks.reconciliation_quality.matched import Run
 from tests.benchmarks.reconciliation_quality.measures import Files, judge, total
 from tests.benchmarks.reconciliation_quality.public_pairs import public_pairs
@@ -24,23 +25,27 @@ def files_of(form: str, seed: int) -> Files:
     return Files(made.postings, made.lines, made.labels, made.truth)
 
 
-def compare(form: str, seeds: int) -> dict[str, Any]:
-    """Return the figures of all seeds together, and the brief ones of each, for both ways."""
+def compare(form: str, seeds: int, encrypted: bool = False) -> dict[str, Any]:
+    """Return the figures of all seeds together, and the brief ones of each, for both ways.
+
+    `encrypted`: the desk gets the files with their texts encrypted.
+    """
     every = {str(seed): files_of(form, seed) for seed in range(1, seeds + 1)}
-    return {way: _figures(every, labelled) for way, labelled in WAYS.items()}
+    run = over_encrypted(OURS) if encrypted else OURS
+    return {way: _figures(every, labelled, run) for way, labelled in WAYS.items()}
 
 
 def compare_public(left: Path, right: Path) -> dict[str, Any]:
     """Return the figures on a user's copy of the public pairs, for both ways. See `public_pairs`."""
     files = {"public": public_pairs(left, right)}
-    return {way: _figures(files, labelled) for way, labelled in WAYS.items()}
+    return {way: _figures(files, labelled, OURS) for way, labelled in WAYS.items()}
 
 
-def _figures(every: dict[str, Files], labelled: bool) -> dict[str, Any]:
+def _figures(every: dict[str, Files], labelled: bool, run: Run) -> dict[str, Any]:
     runs, brief = [], {}
     for name, files in every.items():
         began = time.perf_counter()
-        found = OURS(files.postings, files.lines, files.labels if labelled else None)
+        found = run(files.postings, files.lines, files.labels if labelled else None)
         took = time.perf_counter() - began
         runs.append(judge(files, found, labelled))
         figures = total(runs[-1:])

@@ -16,6 +16,7 @@ from tests.benchmarks.reconciliation_quality.__main__ import main as judge_files
 from tests.benchmarks.reconciliation_quality.cases import oracle
 from tests.benchmarks.reconciliation_quality.comparison import compare, compare_public, files_of
 from tests.benchmarks.reconciliation_quality.desk import Desk
+from tests.benchmarks.reconciliation_quality.encrypted import over_encrypted, protected
 from tests.benchmarks.reconciliation_quality.figures import by_kind, overall
 from tests.benchmarks.reconciliation_quality.matched import breaks_of, results_of
 from tests.benchmarks.reconciliation_quality.measures import judge, total
@@ -61,6 +62,16 @@ def test_the_desk_matches_clean_references_once_and_at_the_end_all_is_decided() 
     assert known == {*files.lines["line_id"].to_pylist(), *files.postings["posting_id"].to_pylist()}
     assert {one.kind for one in breaks} >= {"MISSING_INTERNAL", "MISSING_EXTERNAL", "FEE", "SIGN", "PARTIAL"}
     assert min(figures["precision_confirmed"], figures["many_lines_confirmed"]) > 0.9
+
+
+def test_encrypted_texts_are_matched_as_those_in_the_clear_are() -> None:
+    files = files_of("small", 1)
+    found = over_encrypted(Desk())(files.postings, files.lines, None)
+    clear = Desk()(files.postings, files.lines, None)
+    figures, bare = (total([judge(files, one, False)]) for one in (found, clear))
+    assert figures == bare and bare["recall_confirmed"] > 0.98
+    texts = protected(files.lines)["description"].to_pylist()
+    assert all(text == "" or text.startswith("pt1;") for text in texts)
 
 
 def test_public_pairs_are_files_of_the_same_form(pairs: tuple[Path, Path]) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 
+from pipeline.domain.kernel.protected_texts import REFERENCES_MAX, protected_text
 from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
 from pipeline.domain.reconciliation.texts.plain import plain
 from pipeline.domain.reconciliation.texts.references import normal_reference
 from schemas.remittance import TEXT_CHARS_MAX, split
 
-REFERENCES_MAX = 8
-"""References that are taken from the texts of an item; those in front count."""
 _CHARS_MIN, _CHARS_MAX = 6, 36
 _DIGITS_MIN = 3
 
@@ -34,7 +33,12 @@ _AMOUNT = re.compile(r"[A-Z]{0,3}[-]?\d{1,3}([.' ]?\d{3})*[.,]\d{1,2}[A-Z]{0,3}"
 
 
 def references_inside(text: str) -> tuple[str, ...]:
-    """Return the references in a free text, in normal form: each once, in order, at most REFERENCES_MAX."""
+    """Return the references in a free text, in normal form: each once, in order, at most REFERENCES_MAX.
+
+    Of an encrypted text they are its tokens.
+    """
+    if (protected := protected_text(text)) is not None:
+        return protected.references
     if _DIGITS.search(text) is None:
         return ()
     found: dict[str, None] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from pipeline.domain.kernel.currencies import EXPONENTS
+from pipeline.domain.kernel.protected_texts import AMOUNTS_MAX, protected_text
 from pipeline.domain.reconciliation.texts.plain import plain
 
 DIGITS_MAX = 15
@@ -22,16 +23,25 @@ _DIGIT = re.compile(r"\d")
 
 def instructed_amount(text: str, own_currency: str) -> tuple[int, str] | None:
     """Return the first amount of a text that is in another currency than the item's: minor units, code."""
+    return next((one for one in amounts_said(text) if one[1] != own_currency), None)
+
+
+def amounts_said(text: str) -> tuple[tuple[int, str], ...]:
+    """Return the first amount of a text, and its first one in another currency: minor units, code."""
+    if (protected := protected_text(text)) is not None:
+        return protected.amounts
     if _DIGIT.search(text) is None:
-        return None
-    words = plain(text)
+        return ()
+    words, found = plain(text), dict[str, int]()
     said = [*_CODE_FIRST.findall(words), *((code, number) for number, code in _CODE_LAST.findall(words))]
     for code, number in said:
-        if code != own_currency and code in EXPONENTS:
+        if code not in found and code in EXPONENTS:
             minor = _minor(number, EXPONENTS[code])
             if minor:
-                return minor, code
-    return None
+                found[code] = minor
+                if len(found) == AMOUNTS_MAX:
+                    break
+    return tuple((minor, code) for code, minor in found.items())
 
 
 def _minor(number: str, exponent: int) -> int | None:

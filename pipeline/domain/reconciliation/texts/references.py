@@ -9,15 +9,24 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from pipeline.domain.kernel.protected_texts import protected_text
 from pipeline.domain.reconciliation.texts.plain import compact, plain
 
 REFERENCE_CHARS_MAX = 140
 """Longer texts are no references (ISO 20022: Max140Text)."""
 
 
-@lru_cache(8192)
 def normal_reference(text: str) -> str:
-    """Return the normal form of a reference; empty if nothing of it can identify a payment."""
+    """Return the normal form of a reference; empty if nothing of it can identify a payment.
+
+    Of an encrypted text it is its token.
+    """
+    protected = protected_text(text)
+    return _normal(text) if protected is None else protected.reference
+
+
+@lru_cache(8192)
+def _normal(text: str) -> str:
     if len(text) > REFERENCE_CHARS_MAX:
         return ""
     form = compact(plain(text))
