@@ -12,9 +12,11 @@ from pipeline.cli.load import manifest_path
 from pipeline.cli.reach import worker_url
 from pipeline.cli.supervisor import Child, Supervisor, answers_ready, environment
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
+from pipeline.gateway.identity.entrance import first_link
+from pipeline.gateway.policy.reading import PolicyError, read_policy
 from pipeline.runtime.kafka.access import GATEWAY, LOAD, WORKER
 from pipeline.runtime.local.stack import LocalStack
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Settings, SettingsError
 
 
 class Processes:
@@ -29,6 +31,14 @@ class Processes:
             [self.gateway_url], lambda _: gateway_child(stack), say, answers_ready, what="gateways"
         )
         self._written: list[int] = []
+
+    def first_link(self) -> str | None:
+        """Return a link that makes the first administrator, None where there is one, or it cannot be made."""
+        settings = self._stack.settings_of(GATEWAY)
+        try:
+            return first_link(settings, read_policy(settings.policy_file))
+        except (OSError, PolicyError, SettingsError):  # the gateway says what is wrong with it
+            return None
 
     @property
     def in_order(self) -> tuple[Supervisor, Supervisor]:

@@ -132,6 +132,8 @@ class Session:
         self._processes.keep_endpoints()
         views, door = ", ".join(self._processes.worker_urls), self._processes.gateway_url
         self._dashboard.say(f"ready after {self._ready_seconds:.1f} s: API {door}, views {views}")
+        if link := self._processes.first_link():
+            self._dashboard.say(f"no administrator yet: within 15 minutes, open {link} in a browser here")
         self._traffic = TopicCounter(self._settings, decoder(self._settings), self._data_dir / "counts.json")
         with errors_in_one_line(self._settings):
             self._traffic.start()
