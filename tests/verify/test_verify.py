@@ -21,7 +21,7 @@ from tests.simulated_cluster import SimulatedCluster, decoder, simulate
 from tests.verify import damage
 from tests.verify.damage import DECODE, Damage
 
-PAYMENTS = 100
+PAYMENTS = 200
 
 
 @pytest.fixture(scope="module")
