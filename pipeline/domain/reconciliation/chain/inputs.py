@@ -7,6 +7,7 @@ id, the currency and the number of the line. Digests of both are in the rows, so
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
@@ -119,6 +120,22 @@ def day_of(at: int) -> int:
 def digest(*content: str | bytes | int | None) -> bytes:
     """Return 16 bytes that stand for some fields."""
     return blake2b(_ENCODE(content), digest_size=16).digest()
+
+
+class Named(NamedTuple):
+    """A line and what names it."""
+
+    line: Line
+    place: bytes
+    """`place_of` it."""
+    key: bytes
+    """`key_of` it where its content was at its place once."""
+
+
+def named(line: Line) -> Named:
+    """Return a line and what names it."""
+    place = place_of(line)
+    return Named(line, place, key_of(line.content, place, 1))
 
 
 def place_of(line: Line) -> bytes:

@@ -99,6 +99,11 @@ def _distance(instance: Instance, day: int) -> int | None:
 
 def host_of(series: Series, line: Line) -> tuple[Instance | None, bool]:
     """Return the statement that a line belongs to, None for a new one; and whether it contradicts that."""
+    if len(series.instances) == 1:
+        (only,) = series.instances
+        is_within = only.first_day <= line.booked_day <= only.last_day
+        if is_within and only.closing is None and line.line_no > only.highest:
+            return only, False  # lines in their order, as nearly all
     near = [(days, one) for one in series.instances if (days := _distance(one, line.booked_day)) is not None]
     free = [(days, -one.number, one) for days, one in near if not has(one.runs, line.line_no)]
     waiting = [found for found in free if _waits_for(found[2], line.line_no)]
@@ -187,6 +192,8 @@ def with_closing(instance: Instance, closing: Closing) -> Instance:
 
 def with_instance(series: Series, instance: Instance, touched_at: int) -> Series:
     """Return the statements of an id with one new or changed; of too many, the oldest complete one goes."""
+    if len(series.instances) == 1 and series.instances[0].number == instance.number:
+        return Series(series.made, (instance,), series.again, touched_at)
     kept: Sequence[Instance] = [one for one in series.instances if one.number != instance.number]
     kept = sorted((*kept, instance), key=lambda one: one.number)
     if len(kept) > INSTANCES_MAX:

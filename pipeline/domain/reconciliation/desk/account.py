@@ -20,10 +20,12 @@ from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import RowsBothWays, row_key
 from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day
 from pipeline.domain.reconciliation.chain import rows as chain
+from pipeline.domain.reconciliation.desk.day_counts import DayCounts
 from pipeline.domain.reconciliation.desk.index import Index
 from pipeline.domain.reconciliation.desk.items import NO_TEXTS, Texts, index_keys, settled_keys, with_words
 from pipeline.domain.reconciliation.desk.knowledge import Knowledge
 from pipeline.domain.reconciliation.desk.rows import (
+    CLAIMED,
     CLASSES,
     DESK_ROW,
     DUE,
@@ -73,6 +75,8 @@ class AccountDesk:
         self._stored_due_from = _LONG_AGO
         self._others: dict[bytes, Any] = {}
         self._changed: dict[bytes, None] = {}
+        self.day_counts = DayCounts()
+        """What days count more than `get` has read; `get` works it in."""
         self._ended: Queue | None = None
         self.to_sweep: list[bytes] = []
         """The keys of rows whose windows may be over."""
@@ -115,13 +119,16 @@ class AccountDesk:
         self._before.setdefault(key, before)
         if before is not None and before.status == OPEN:
             del self._due[bisect_left(self._due, (before.due_at, key))]
-        if texts != NO_TEXTS:
+        if texts is not NO_TEXTS:
             self._texts[key] = texts
         old = self._keys_of(key, before)
-        new = self._keys[key] = [*index_keys(entry), *settled_keys(entry)]
-        if old != new:
-            self.index.remove([one for one in old if one not in new] if new else old)
-            self.index.add([one for one in new if one not in old] if old else new)
+        new = self._keys[key] = _keys_by(entry)
+        if not old or not new:
+            self.index.remove(old)
+            self.index.add(new)
+        elif old != new:
+            self.index.remove([one for one in old if one not in new])
+            self.index.add([one for one in new if one not in old])
         self._items[key] = entry
         if entry.status == OPEN:
             insort(self._due, (entry.due_at, key))
@@ -144,7 +151,7 @@ class AccountDesk:
         """Return the index keys that an item has now."""
         known = self._keys.get(key)
         if known is None:
-            known = [] if entry is None else [*index_keys(entry), *settled_keys(entry)]
+            known = [] if entry is None else _keys_by(entry)
         return known
 
     def _met(self, key: bytes) -> int:
@@ -180,7 +187,10 @@ class AccountDesk:
 
     def edges(self, key: bytes) -> tuple[tuple[bytes, bytes], ...]:
         """Return the edges of an item: the other end, and the evidence."""
-        found = self.get(self._edges_key(key), Edges)
+        row = self._edges_key(key)
+        if row not in self._others and self._has_no_row(key):
+            return ()
+        found = self.get(row, Edges)
         return () if found is None else found.others
 
     def put_edges(self, key: bytes, others: tuple[tuple[bytes, bytes], ...]) -> None:
@@ -191,8 +201,18 @@ class AccountDesk:
         """Return the row under a key, or None."""
         if key not in self._others:
             self._others[key] = _ROWS.read(self.table, key, content)
+        elif content is Day and key in self.day_counts:
+            self._fold(key)
         found: _Row | None = self._others[key]
         return found
+
+    def day(self, key: bytes) -> Day | None:
+        """Return the row of a day under a key, without what `day_counts` has of it."""
+        found: Day | None = self._others[key] if key in self._others else self.get(key, Day)
+        return found
+
+    def _fold(self, key: bytes) -> None:
+        self.put(key, self.day_counts.fold(key, self._others[key]))
 
     def put(self, key: bytes, row: msgspec.Struct | None) -> None:
         """Insert or replace a row; None: delete it."""
@@ -218,37 +238,58 @@ class AccountDesk:
         """Write the changed rows."""
         for key in list(self._texts):  # still open: whoever reads the row needs the words
             self.worded(key)
+        for key in self.day_counts.days():
+            self._fold(key)
+        there: list[tuple[bytes, bytes]] = []
         for key, before in self._before.items():
-            self._write(key, before, self._items[key])
+            self._write(key, before, self._items[key], there)
         for key, is_there in self.index.changes():
-            self._set(key, MARK if is_there else None)
+            if is_there:
+                there.append((key, MARK))
+            else:
+                self.table.delete(key)
         for key in self._changed:
             row = self._others[key]
-            self._set(key, None if row is None else _ROWS.pack(row))
+            if row is None:
+                self.table.delete(key)
+            else:
+                there.append((key, _ROWS.pack(row)))
+        self.table.put_many(there)
         if self._touched and self.watermark is not None:
             self.table.put(self._own(WATERMARK_ROW.family), pack(Watermark(self.watermark)))
             self.table.put(self._own(DESK_ROW.family), pack(self.desk))
         if self._ended is not None:
             self._ended.write()
 
-    def _write(self, key: bytes, before: Entry | None, after: Entry | None) -> None:
+    def _write(
+        self, key: bytes, before: Entry | None, after: Entry | None, there: list[tuple[bytes, bytes]]
+    ) -> None:
+        """Delete the rows of an item that are there no more; add to `there` those that are."""
         row = row_of(self.part, key)
         old = due_key(self.part, before.due_at, key) if before is not None and before.status == OPEN else None
         new = due_key(self.part, after.due_at, key) if after is not None and after.status == OPEN else None
         if old is not None and old != new:
             self.table.delete(old)
         if new is not None and old != new:
-            self.table.put(new, row)
-        self._set(row, None if after is None else pack(after))
-
-    def _set(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.table.delete(key)
+            there.append((new, row))
+        if after is None:
+            self.table.delete(row)
         else:
-            self.table.put(key, value)
+            there.append((row, pack(after)))
 
     def _own(self, family: str, *rest: str) -> bytes:
         return row_key(family, *self.account, *rest)
 
+    def _has_no_row(self, key: bytes) -> bool:
+        """Whether an item had no row when this was opened, as far as that is known: then it had no edges."""
+        if key in self._before:
+            return self._before[key] is None
+        return self._items.get(key, self) is None
+
     def _edges_key(self, key: bytes) -> bytes:
         return EDGES_ROW.family.encode() + self.part + b"\0" + key
+
+
+def _keys_by(entry: Entry) -> list[bytes]:
+    """Return the keys that an item has in the index."""
+    return settled_keys(entry) if entry.status == CLAIMED else index_keys(entry)

@@ -10,7 +10,7 @@ the run: the row path applies them, and the next run reads what they have writte
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -21,10 +21,11 @@ from pipeline.domain.kernel.columns import Block, Run
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import RowsBothWays
+from pipeline.domain.reconciliation.chain.inputs import Named
 from pipeline.domain.reconciliation.desk import time
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.reads import keys_of_account, keys_of_item
-from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply_to, open_account
+from pipeline.domain.reconciliation.desk.reads import keys_of_account, keys_of_item, keys_of_line
+from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply_to, named_line, open_account
 from pipeline.domain.tenants.break_rules import RulesOf, no_rules
 
 CLASSES = (
@@ -63,13 +64,14 @@ class DeskBatch(RuleBatch):
                 if not isinstance(event, ev.BranchTicked)
             ]
         )
-        rows.prefetch(
-            [
-                *(key for account in counts for key in keys_of_account(*account)),
-                *(key for event in events for key in keys_of_item(event)),
-            ]
-        )
-        return _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
+        lines = [named_line(event) if isinstance(event, ev.StatementLine) else None for event in events]
+        keys = [key for account in counts for key in keys_of_account(*account)]
+        for event, line in zip(events, lines, strict=True):
+            keys += keys_of_item(event) if line is None else keys_of_line(event, line)
+        rows.prefetch(keys)
+        opened = _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
+        opened.lines = iter(lines)
+        return opened
 
 
 class DeskRun:
@@ -92,6 +94,9 @@ class DeskRun:
 
     def apply(self, event: Any, recorded_at: int) -> None:
         """Apply the next event, of CLASSES. Raises Reject, and nothing has changed then."""
+        self._apply(event, recorded_at, None)
+
+    def _apply(self, event: Any, recorded_at: int, line: Named | None) -> None:
         if recorded_at != self._at.recorded_at:
             self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
         if isinstance(event, ev.BranchTicked):
@@ -99,7 +104,7 @@ class DeskRun:
         else:
             account = self._account(event.tenant_id, event.account_id)
             rules = self._rules_of(event.tenant_id)
-            apply_to(account, self._clock, event, self._at, self.out, rules, self._windows)
+            apply_to(account, self._clock, event, self._at, self.out, rules, self._windows, line)
         self._clock.wake(event, self.out)
 
     def _account(self, tenant_id: str, account_id: str) -> AccountDesk:
@@ -119,6 +124,13 @@ class DeskRun:
 
 class _OpenRun(DeskRun):
     """A run whose outputs are columns (`kernel.batch.OpenRun`)."""
+
+    lines: Iterator[Named | None]
+    """Of the events to come: a statement's line as the chain knows it."""
+
+    def apply(self, event: Any, recorded_at: int) -> None:
+        """Apply the next event. Raises Reject, and nothing has changed then."""
+        self._apply(event, recorded_at, next(self.lines))
 
     def close(self) -> Sequence[Block]:
         """Write the changed rows and return the outputs."""

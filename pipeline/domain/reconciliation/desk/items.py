@@ -31,8 +31,7 @@ from pipeline.domain.reconciliation.scoring.item import CHARGE, Item
 from pipeline.domain.reconciliation.texts.charges import says_charge
 from pipeline.domain.reconciliation.texts.inside import references_inside
 from pipeline.domain.reconciliation.texts.instructed import instructed_amount
-from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
-from pipeline.domain.reconciliation.texts.references import normal_reference
+from pipeline.domain.reconciliation.texts.references import strong_reference
 from pipeline.domain.reconciliation.texts.words import word_tokens
 
 DESCRIPTION, COUNTERPARTY = "description", "counterparty"
@@ -147,8 +146,8 @@ def _details(
 def _strong(texts: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for text in texts:
-        form = normal_reference(text) if text and "\0" not in text else ""
-        if form and not is_placeholder(form):
+        form = strong_reference(text) if text and "\0" not in text else ""
+        if form:
             found[form] = None
     return tuple(found)
 
@@ -192,13 +191,30 @@ def as_item(entry: Entry) -> Item:
     """Return an item as matching sees it; its words are those that its row has."""
     if isinstance(entry, Posting):
         return Item(
-            *(entry.key, False, entry.currency, entry.amount_minor, entry.day, entry.day),
-            *(entry.references, entry.own_ids, entry.words, entry.counterparty),
+            entry.key,
+            False,
+            entry.currency,
+            entry.amount_minor,
+            entry.day,
+            entry.day,
+            entry.references,
+            entry.own_ids,
+            entry.words,
+            entry.counterparty,
         )
-    booked = booked_day_of(entry)
     return Item(
-        *(entry.key, True, entry.currency, entry.amount_minor, entry.day, booked),
-        *(entry.references, 0, entry.words, entry.counterparty, entry.kind, entry.original),
+        entry.key,
+        True,
+        entry.currency,
+        entry.amount_minor,
+        entry.day,
+        booked_day_of(entry),
+        entry.references,
+        0,
+        entry.words,
+        entry.counterparty,
+        entry.kind,
+        entry.original,
     )
 
 
@@ -216,7 +232,7 @@ def index_keys(entry: Entry) -> list[bytes]:
     if entry.status in (CLAIMED, INFORMATION) or entry.form == EARLIER:
         return []
     item = as_item(entry)
-    return first_keys(item) + keys_of_words(item, entry.sought)
+    return first_keys(item) + keys_of_words(item, entry.sought) if entry.sought else first_keys(item)
 
 
 def settled_keys(entry: Entry) -> list[bytes]:
@@ -228,4 +244,6 @@ def settled_keys(entry: Entry) -> list[bytes]:
         return []
     if isinstance(entry, Posting) and entry.tier == REFERENCE:
         return []
-    return [b"s" + one.encode() + b"\0" + entry.key for one in settled_names(as_item(entry))]
+    names = entry.references or settled_names(as_item(entry))
+    end = b"\0" + entry.key
+    return [b"s" + one.encode() + end for one in names]

@@ -7,10 +7,10 @@ from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.rows import row_key
-from pipeline.domain.reconciliation.chain.inputs import line_of
+from pipeline.domain.reconciliation.chain.inputs import Named, line_of, named
 from pipeline.domain.reconciliation.chain.rows import content_key, history_key, series_key
 from pipeline.domain.reconciliation.desk.broadcasts import Broadcast, key_of
-from pipeline.domain.reconciliation.desk.rows import DESK_ROW, posting_item, row_of
+from pipeline.domain.reconciliation.desk.rows import DESK_ROW, line_item, posting_item, row_of
 from pipeline.domain.reconciliation.desk.time import CLOCK_KEY
 from pipeline.domain.reconciliation.item_rows import ENDED, watermark_key
 
@@ -37,8 +37,17 @@ def keys_of_item(event: Any) -> tuple[bytes, ...]:
     if isinstance(event, ev.PostingRecorded):
         return (row_of(row_key("", *account), posting_item(event.posting_id)),)
     if isinstance(event, ev.StatementLine):
-        series = series_key(account, event.currency, event.statement_id)
-        return content_key(account, line_of(event).content), series
+        return keys_of_line(event, named(line_of(event)))
     if isinstance(event, ev.StatementClosed):
         return series_key(account, event.currency, event.statement_id), history_key(account, event.currency)
     return ()
+
+
+def keys_of_line(event: ev.StatementLine, line: Named) -> tuple[bytes, ...]:
+    """Return the row keys that a line needs; `line`: it, as the chain names it."""
+    account = event.tenant_id, event.account_id
+    return (
+        content_key(account, line.line.content),
+        series_key(account, event.currency, event.statement_id),
+        row_of(row_key("", *account), line_item(line.key.decode())),
+    )

@@ -66,8 +66,8 @@ def say_matched(
         )
     else:
         first = lines[0]
-        over = sum(one.amount_minor for one in lines) - sum(one.amount_minor for one in postings)
-        differs = bool(over) and len({one.currency for one in entries}) == 1
+        over = sum([one.amount_minor for one in lines]) - sum([one.amount_minor for one in postings])
+        differs = over != 0 and len({one.currency for one in entries}) == 1
         event = ev.ItemMatched(
             *envelope(scope.cause, f"item_matched/{name_of(first)}"),
             statement_id=first.statement_id,

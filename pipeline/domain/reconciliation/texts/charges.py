@@ -6,7 +6,7 @@ Further inside a text the same word may be what somebody pays for: `Miller freig
 
 from __future__ import annotations
 
-from pipeline.domain.reconciliation.texts.plain import plain, runs
+from pipeline.domain.reconciliation.texts.plain import first_runs, plain
 
 _FEES = frozenset(
     (
@@ -39,7 +39,7 @@ WORDS_MAX = 4
 
 def says_charge(text: str) -> bool:
     """Return whether a booking text begins as the one of a fee does."""
-    for word in runs(plain(text))[:WORDS_MAX]:
+    for word in first_runs(plain(text), WORDS_MAX):
         if word in _FEES:
             return True
         if word not in _BEFORE:

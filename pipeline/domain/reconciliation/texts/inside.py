@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 
-from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
 from pipeline.domain.reconciliation.texts.plain import plain
-from pipeline.domain.reconciliation.texts.references import normal_reference
+from pipeline.domain.reconciliation.texts.references import strong_reference
 from schemas.remittance import TEXT_CHARS_MAX, split
 
 REFERENCES_MAX = 8
@@ -46,8 +45,8 @@ def references_inside(text: str) -> tuple[str, ...]:
     for match in _WORD.finditer(_TAG.sub(" ", words) if "+" in words else words):
         word = match[0].strip("-/._")
         if _looks_like_one(word):
-            form = normal_reference(word)
-            if not is_placeholder(form):
+            form = strong_reference(word)
+            if form:
                 found.setdefault(form)
         if len(found) >= REFERENCES_MAX:
             break
@@ -59,4 +58,6 @@ def _looks_like_one(word: str) -> bool:
         return False
     if sum(map(str.isdigit, word)) < _DIGITS_MIN:
         return False
-    return _DATE.fullmatch(word) is None and _AMOUNT.fullmatch(word) is None
+    if "." in word and _AMOUNT.fullmatch(word):
+        return False
+    return not word[0].isdecimal() or _DATE.fullmatch(word) is None

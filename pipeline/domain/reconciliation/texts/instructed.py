@@ -17,14 +17,14 @@ _NUMBER = r"(?:\d{1,3}(?:[.,' ]\d{3})+|\d+)(?:[.,]\d{2,4})?"
 _END = r"(?![A-Z0-9]|[.,]\d)"
 _CODE_FIRST = re.compile(rf"(?<![A-Z0-9])([A-Z]{{3}}) ?({_NUMBER}){_END}")
 _CODE_LAST = re.compile(rf"(?<![A-Z0-9.,])({_NUMBER}) ?([A-Z]{{3}}){_END}")
-_DIGIT = re.compile(r"\d")
+_CODE = re.compile(r"(?<![A-Z])[A-Z]{3}(?![A-Z])")
 
 
 def instructed_amount(text: str, own_currency: str) -> tuple[int, str] | None:
     """Return the first amount of a text that is in another currency than the item's: minor units, code."""
-    if _DIGIT.search(text) is None:
-        return None
     words = plain(text)
+    if not any(code != own_currency and code in EXPONENTS for code in _CODE.findall(words)):
+        return None  # as nearly always
     said = [*_CODE_FIRST.findall(words), *((code, number) for number, code in _CODE_LAST.findall(words))]
     for code, number in said:
         if code != own_currency and code in EXPONENTS:

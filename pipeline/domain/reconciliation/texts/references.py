@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pipeline.domain.reconciliation.texts.plain import compact, plain
+from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
+from pipeline.domain.reconciliation.texts.plain import compact
 
 REFERENCE_CHARS_MAX = 140
 """Longer texts are no references (ISO 20022: Max140Text)."""
 
 
-@lru_cache(8192)
 def normal_reference(text: str) -> str:
     """Return the normal form of a reference; empty if nothing of it can identify a payment."""
     if len(text) > REFERENCE_CHARS_MAX:
         return ""
-    form = compact(plain(text))
-    if form.isdecimal():
-        return form.lstrip("0")
-    return form
+    form = compact(text)
+    return form.lstrip("0") if form.isdecimal() else form
+
+
+@lru_cache(8192)
+def strong_reference(text: str) -> str:
+    """Return the normal form of a reference; empty also if it is a placeholder."""
+    form = normal_reference(text)
+    return "" if is_placeholder(form) else form
