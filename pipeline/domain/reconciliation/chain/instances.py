@@ -97,13 +97,21 @@ def _distance(instance: Instance, day: int) -> int | None:
     return late if instance.closing is None and late <= LONG_OVER_DAYS else None
 
 
+def follows_in(instance: Instance, line: Line) -> bool:
+    """Whether a statement that is not closed surely has a line: it is behind its last one, on its days."""
+    return (
+        instance.closing is None
+        and line.line_no > instance.highest
+        and instance.first_day <= line.booked_day <= instance.last_day
+    )
+
+
 def host_of(series: Series, line: Line) -> tuple[Instance | None, bool]:
     """Return the statement that a line belongs to, None for a new one; and whether it contradicts that."""
     if len(series.instances) == 1:
         (only,) = series.instances
-        is_within = only.first_day <= line.booked_day <= only.last_day
-        if is_within and only.closing is None and line.line_no > only.highest:
-            return only, False  # lines in their order, as nearly all
+        if follows_in(only, line):
+            return only, False  # as nearly always
     near = [(days, one) for one in series.instances if (days := _distance(one, line.booked_day)) is not None]
     free = [(days, -one.number, one) for days, one in near if not has(one.runs, line.line_no)]
     waiting = [found for found in free if _waits_for(found[2], line.line_no)]

@@ -7,10 +7,6 @@ The row path opens one for an event, the batch path one for all events of a run.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
-from heapq import merge
-from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,17 +14,25 @@ import msgspec
 from pipeline.domain.kernel.layouts import RowClasses
 from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import RowsBothWays, row_key
-from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day
+from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day, day_key
+from pipeline.domain.reconciliation.breaks.summary import WAITING
 from pipeline.domain.reconciliation.chain import rows as chain
 from pipeline.domain.reconciliation.desk.day_counts import DayCounts
+from pipeline.domain.reconciliation.desk.due_times import DueTimes
 from pipeline.domain.reconciliation.desk.index import Index
-from pipeline.domain.reconciliation.desk.items import NO_TEXTS, Texts, index_keys, settled_keys, with_words
+from pipeline.domain.reconciliation.desk.items import (
+    NO_TEXTS,
+    Texts,
+    booked_day_of,
+    index_keys,
+    settled_keys,
+    with_words,
+)
 from pipeline.domain.reconciliation.desk.knowledge import Knowledge
 from pipeline.domain.reconciliation.desk.rows import (
     CLAIMED,
     CLASSES,
     DESK_ROW,
-    DUE,
     EDGES_ROW,
     MARK,
     OPEN,
@@ -40,17 +44,14 @@ from pipeline.domain.reconciliation.desk.rows import (
     Watermark,
     decode,
     due_key,
-    item_of,
     pack,
     row_of,
 )
+from pipeline.domain.reconciliation.desk.waiting import Waiting
 from pipeline.domain.reconciliation.item_rows import ENDED, WATERMARK_ROW
-from pipeline.domain.reconciliation.sortable import number_at
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 _ROWS = RowClasses({**CLASSES.kinds, **chain.CLASSES.kinds, Day: DAY_ROW})
-_NEVER = 2**65
-_LONG_AGO = -_NEVER
 
 
 class AccountDesk:
@@ -64,15 +65,18 @@ class AccountDesk:
         self.account = (tenant_id, account_id)
         self.part = row_key("", tenant_id, account_id)
         """NUL tenant NUL account: what is between the letter and the rest of a row key."""
-        self._keep_us = keep_us
+        self.record_key = f"{tenant_id}/{account_id}"
+        """The key of what is said about the account."""
+        self.keep_us = keep_us
+        """How long what has ended is kept, event time."""
         self._items: dict[bytes, Entry | None] = {}
         self._before: dict[bytes, Entry | None] = {}
         """The stored state of changed items; None: there was none."""
         self._texts: dict[bytes, Texts] = {}
         self._keys: dict[bytes, list[bytes]] = {}
         """The index keys of items that were written here, as they are now."""
-        self._due: list[tuple[int, bytes]] = []
-        self._stored_due_from = _LONG_AGO
+        self.due_times = DueTimes(rows, self.part, self._items)
+        self.waiting = Waiting()
         self._others: dict[bytes, Any] = {}
         self._changed: dict[bytes, None] = {}
         self.day_counts = DayCounts()
@@ -80,7 +84,7 @@ class AccountDesk:
         self._ended: Queue | None = None
         self.to_sweep: list[bytes] = []
         """The keys of rows whose windows may be over."""
-        self.index = Index(rows, tenant_id, account_id, events)
+        self.raw_index = Index(rows, tenant_id, account_id, events)
         known = self.get(self._own(WATERMARK_ROW.family), Watermark)
         self.watermark: int | None = None if known is None else known.reached_at
         """The event time that the account has reached, microseconds UTC; None: no event yet."""
@@ -100,7 +104,7 @@ class AccountDesk:
             entry = None if value is None else decode(value, content)
             self._items[key] = entry
             if entry is not None and entry.status == OPEN:
-                insort(self._due, (entry.due_at, key))
+                self.due_times.add(entry.due_at, key)
         return self._items[key]
 
     def worded(self, key: bytes) -> Entry:
@@ -115,24 +119,63 @@ class AccountDesk:
     def write(self, entry: Entry, texts: Texts = NO_TEXTS) -> Entry:
         """Insert or replace an item and return it; `texts` of a new one, whose words are not worked out."""
         key = entry.key
+        if key in self.waiting.items:
+            self.settle_in()
         before = self.item(key)
         self._before.setdefault(key, before)
         if before is not None and before.status == OPEN:
-            del self._due[bisect_left(self._due, (before.due_at, key))]
+            self.due_times.drop(before.due_at, key)
         if texts is not NO_TEXTS:
             self._texts[key] = texts
         old = self._keys_of(key, before)
         new = self._keys[key] = _keys_by(entry)
         if not old or not new:
-            self.index.remove(old)
-            self.index.add(new)
+            self.raw_index.remove(old)
+            self.raw_index.add(new)
         elif old != new:
-            self.index.remove([one for one in old if one not in new])
-            self.index.add([one for one in new if one not in old])
+            self.raw_index.remove([one for one in old if one not in new])
+            self.raw_index.add([one for one in new if one not in old])
         self._items[key] = entry
         if entry.status == OPEN:
-            insort(self._due, (entry.due_at, key))
+            self.due_times.add(entry.due_at, key)
         return entry
+
+    def wait(self, key: bytes, entry: Entry, texts: Texts) -> None:
+        """Insert an open item that has no row; until `settle_in`, it is in no index and on no day."""
+        self._before.setdefault(key, None)
+        self._items[key] = entry
+        self._texts[key] = texts
+        self.due_times.add(entry.due_at, key)
+        self.waiting.add(key, entry)
+
+    def waiting_claimed(self, entry: Entry) -> None:
+        """Let an item wait no more (`wait`): `add_claimed` inserts it as it is now."""
+        key = entry.key
+        self.waiting.take(key)
+        self.due_times.drop(entry.due_at, key)
+        self._texts.pop(key, None)
+
+    def add_claimed(self, key: bytes, entry: Entry) -> None:
+        """Insert an item that has no row, in which it is claimed."""
+        self._before.setdefault(key, None)
+        self._items[key] = entry
+        keys = self._keys[key] = settled_keys(entry)
+        self.raw_index.add(keys)
+
+    @property
+    def index(self) -> Index:
+        """The index, with all open items in it."""
+        if self.waiting.items:
+            self.settle_in()
+        return self.raw_index
+
+    def settle_in(self) -> None:
+        """Put what waits (`wait`) into the index, and count it on its day."""
+        for key, entry in self.waiting.take_all().items():
+            keys = self._keys[key] = index_keys(entry)
+            self.raw_index.add(keys)
+            day = day_key(*self.account, entry.currency, booked_day_of(entry))
+            self.day_counts.add(day, isinstance(entry, Line), WAITING, 1, entry.amount_minor)
 
     def forget_texts(self, key: bytes) -> None:
         """Leave an item without words: it is claimed before anybody needed them."""
@@ -143,7 +186,7 @@ class AccountDesk:
         entry = self.item(key)
         assert entry is not None and entry.status != OPEN  # what is open is not forgotten
         self._before.setdefault(key, entry)
-        self.index.remove(self._keys_of(key, entry))
+        self.raw_index.remove(self._keys_of(key, entry))
         self._keys[key] = []
         self._items[key] = None
 
@@ -157,31 +200,6 @@ class AccountDesk:
     def _met(self, key: bytes) -> int:
         entry = self.item(key)
         return 0 if entry is None else entry.information
-
-    # --- due times
-
-    def is_due(self, reached: int) -> bool:
-        """Return whether an item may have fallen due."""
-        return self._stored_due_from <= reached or bool(self._due and self._due[0][0] <= reached)
-
-    def due(self, reached: int, limit: int) -> list[bytes]:
-        """Return the keys of the first items, at most `limit`, that have fallen due."""
-        held = self._due[: bisect_right(self._due, reached, key=lambda one: one[0])]
-        return [key for _, key in islice(merge(held, self._stored_due(reached)), limit)]
-
-    def _stored_due(self, reached: int) -> Iterator[tuple[int, bytes]]:
-        """Yield due items that are not in memory, in order; remember when the next one is due."""
-        prefix = self._own(DUE, "")
-        for entry, row in self.table.scan(prefix):
-            key = item_of(self.part, row)
-            if key in self._items:
-                continue
-            due_at = number_at(entry, len(prefix))
-            if due_at > reached:
-                self._stored_due_from = due_at
-                return
-            yield due_at, key
-        self._stored_due_from = _NEVER
 
     # --- other rows
 
@@ -201,18 +219,23 @@ class AccountDesk:
         """Return the row under a key, or None."""
         if key not in self._others:
             self._others[key] = _ROWS.read(self.table, key, content)
-        elif content is Day and key in self.day_counts:
+        elif content is Day:
             self._fold(key)
         found: _Row | None = self._others[key]
         return found
 
     def day(self, key: bytes) -> Day | None:
-        """Return the row of a day under a key, without what `day_counts` has of it."""
-        found: Day | None = self._others[key] if key in self._others else self.get(key, Day)
+        """Return the row of a day under a key, without what has been counted since it was read."""
+        if key not in self._others:
+            self._others[key] = _ROWS.read(self.table, key, Day)
+        found: Day | None = self._others[key]
         return found
 
     def _fold(self, key: bytes) -> None:
-        self.put(key, self.day_counts.fold(key, self._others[key]))
+        if self.waiting.items:
+            self.settle_in()
+        if key in self.day_counts:
+            self.put(key, self.day_counts.fold(key, self._others[key]))
 
     def put(self, key: bytes, row: msgspec.Struct | None) -> None:
         """Insert or replace a row; None: delete it."""
@@ -222,7 +245,7 @@ class AccountDesk:
     def end(self, ended_at: int, key: bytes) -> None:
         """Remember that the row of a key has ended, event time."""
         if self._ended is None:
-            self._ended = Queue(ENDED, self.table, self._keep_us, *self.account)
+            self._ended = Queue(ENDED, self.table, self.keep_us, *self.account)
         self.to_sweep += self._ended.add(ended_at, key)
 
     def again(self, key: bytes) -> None:
@@ -236,6 +259,7 @@ class AccountDesk:
 
     def close(self) -> None:
         """Write the changed rows."""
+        self.settle_in()
         for key in list(self._texts):  # still open: whoever reads the row needs the words
             self.worded(key)
         for key in self.day_counts.days():
@@ -243,7 +267,7 @@ class AccountDesk:
         there: list[tuple[bytes, bytes]] = []
         for key, before in self._before.items():
             self._write(key, before, self._items[key], there)
-        for key, is_there in self.index.changes():
+        for key, is_there in self.raw_index.changes():
             if is_there:
                 there.append((key, MARK))
             else:

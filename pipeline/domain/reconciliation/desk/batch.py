@@ -21,11 +21,11 @@ from pipeline.domain.kernel.columns import Block, Run
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import RowsBothWays
-from pipeline.domain.reconciliation.chain.inputs import Named
 from pipeline.domain.reconciliation.desk import time
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.reads import keys_of_account, keys_of_item, keys_of_line
-from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply_to, named_line, open_account
+from pipeline.domain.reconciliation.desk.clean_path import take
+from pipeline.domain.reconciliation.desk.reads import LineRows, keys_of_account, keys_of_item, rows_of_line
+from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply_to, open_account
 from pipeline.domain.tenants.break_rules import RulesOf, no_rules
 
 CLASSES = (
@@ -64,10 +64,10 @@ class DeskBatch(RuleBatch):
                 if not isinstance(event, ev.BranchTicked)
             ]
         )
-        lines = [named_line(event) if isinstance(event, ev.StatementLine) else None for event in events]
+        lines = [rows_of_line(event) if isinstance(event, ev.StatementLine) else None for event in events]
         keys = [key for account in counts for key in keys_of_account(*account)]
         for event, line in zip(events, lines, strict=True):
-            keys += keys_of_item(event) if line is None else keys_of_line(event, line)
+            keys += keys_of_item(event) if line is None else line[1:]
         rows.prefetch(keys)
         opened = _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
         opened.lines = iter(lines)
@@ -96,7 +96,7 @@ class DeskRun:
         """Apply the next event, of CLASSES. Raises Reject, and nothing has changed then."""
         self._apply(event, recorded_at, None)
 
-    def _apply(self, event: Any, recorded_at: int, line: Named | None) -> None:
+    def _apply(self, event: Any, recorded_at: int, line: LineRows | None) -> None:
         if recorded_at != self._at.recorded_at:
             self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
         if isinstance(event, ev.BranchTicked):
@@ -104,7 +104,10 @@ class DeskRun:
         else:
             account = self._account(event.tenant_id, event.account_id)
             rules = self._rules_of(event.tenant_id)
-            apply_to(account, self._clock, event, self._at, self.out, rules, self._windows, line)
+            time_us = time.time_of(event, self._at)
+            if not take(account, self._clock, event, time_us, line, self.out, rules):
+                known = None if line is None else line.line
+                apply_to(account, self._clock, event, self._at, self.out, rules, self._windows, known)
         self._clock.wake(event, self.out)
 
     def _account(self, tenant_id: str, account_id: str) -> AccountDesk:
@@ -125,7 +128,7 @@ class DeskRun:
 class _OpenRun(DeskRun):
     """A run whose outputs are columns (`kernel.batch.OpenRun`)."""
 
-    lines: Iterator[Named | None]
+    lines: Iterator[LineRows | None]
     """Of the events to come: a statement's line as the chain knows it."""
 
     def apply(self, event: Any, recorded_at: int) -> None:

@@ -1,6 +1,6 @@
 """Items that come and move on days that have a row: counted in memory, and worked into the row once.
 
-    add -> sums by day and standing -> fold: the day as if each had been counted by itself
+add -> sums by day and standing -> fold: the day as if each had been counted by itself
 """
 
 from __future__ import annotations

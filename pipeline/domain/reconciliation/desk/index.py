@@ -10,7 +10,7 @@ any more: so open items of one side do not make look-ups of the other side slow.
 from __future__ import annotations
 
 from bisect import insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice
@@ -43,6 +43,8 @@ class Index:
         """The keys in memory."""
         self._by_reference: dict[bytes, list[bytes]] = {}
         """Those of references, by what is before the item, in order."""
+        self._references_held: Counter[bytes] = Counter()
+        """How many of these there are, by section."""
         self._stored: set[bytes] = set()
         """Those in memory that are rows."""
         self._gone: dict[bytes, None] = {}
@@ -102,6 +104,21 @@ class Index:
             return list(islice(held, limit))
         return list(islice(merge(held, self._stored_down(low, high), reverse=True), limit))
 
+    def of_references(self, side: bytes, references: Iterable[str], limit: int) -> list[bytes]:
+        """Return the keys of items of a side (`blocking.side_of`) with one of some references, each once.
+
+        At most `limit` of each reference.
+        """
+        section = b"r" + side
+        if self._is_loaded(section) and not self._references_held[section]:
+            return _NO_KEYS
+        found: dict[bytes, None] = {}
+        for one in references:
+            head = section + one.encode() + b"\0"
+            for key in self.up(head, head + b"\xff", limit):
+                found[key[len(head) :]] = None
+        return list(found)
+
     def changes(self) -> Iterator[tuple[bytes, bool]]:
         """Yield the changed rows: (key of the row, whether it is there now)."""
         for key in self._gone:
@@ -114,6 +131,7 @@ class Index:
         self._held[key] = None
         if key[0] == _REFERENCE:
             head = key[: key.index(b"\0") + 1]
+            self._references_held[key[:2]] += 1
             known = self._by_reference.get(head)
             if known is None:
                 self._by_reference[head] = [key]
@@ -124,6 +142,7 @@ class Index:
 
     def _drop_reference(self, key: bytes) -> None:
         head = key[: key.index(b"\0") + 1]
+        self._references_held[key[:2]] -= 1
         known = self._by_reference[head]
         if len(known) > 1:
             known.remove(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.rows import row_key
@@ -13,6 +13,15 @@ from pipeline.domain.reconciliation.desk.broadcasts import Broadcast, key_of
 from pipeline.domain.reconciliation.desk.rows import DESK_ROW, line_item, posting_item, row_of
 from pipeline.domain.reconciliation.desk.time import CLOCK_KEY
 from pipeline.domain.reconciliation.item_rows import ENDED, watermark_key
+
+
+class LineRows(NamedTuple):
+    """A statement's line as the chain knows it, and the keys of its rows."""
+
+    line: Named
+    content: bytes
+    series: bytes
+    item: bytes
 
 
 def keys(event: Any) -> Iterable[bytes]:
@@ -37,16 +46,18 @@ def keys_of_item(event: Any) -> tuple[bytes, ...]:
     if isinstance(event, ev.PostingRecorded):
         return (row_of(row_key("", *account), posting_item(event.posting_id)),)
     if isinstance(event, ev.StatementLine):
-        return keys_of_line(event, named(line_of(event)))
+        return rows_of_line(event)[1:]
     if isinstance(event, ev.StatementClosed):
         return series_key(account, event.currency, event.statement_id), history_key(account, event.currency)
     return ()
 
 
-def keys_of_line(event: ev.StatementLine, line: Named) -> tuple[bytes, ...]:
-    """Return the row keys that a line needs; `line`: it, as the chain names it."""
+def rows_of_line(event: ev.StatementLine) -> LineRows:
+    """Return a statement's line as the chain knows it, and the keys of the rows that it needs."""
     account = event.tenant_id, event.account_id
-    return (
+    line = named(line_of(event))
+    return LineRows(
+        line,
         content_key(account, line.line.content),
         series_key(account, event.currency, event.statement_id),
         row_of(row_key("", *account), line_item(line.key.decode())),

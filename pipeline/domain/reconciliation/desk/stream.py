@@ -232,9 +232,14 @@ def _settle(account: AccountDesk, scope: Scope, out: Outbox) -> None:
     """Do what is due, as far as one event may, and let go what is over."""
     is_left = account.desk.earlier and take_over(account, scope, partial(arrive, account, scope))
     _fall_stale(account, scope)
-    if account.is_due(scope.watermark):
+    if account.due_times.is_due(scope.watermark):
         is_left = time.settle(account, partial(step, account, scope)) or is_left
     time.continue_if(is_left, account, scope.cause, out)
+    sweep_due(account, scope)
+
+
+def sweep_due(account: AccountDesk, scope: Scope) -> None:
+    """Let go what is over, of what has come up."""
     if account.to_sweep:
         keys, account.to_sweep = account.to_sweep, []
         sweep(account, scope, _moment(account, scope), keys)

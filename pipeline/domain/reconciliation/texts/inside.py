@@ -18,9 +18,10 @@ REFERENCES_MAX = 8
 _CHARS_MIN, _CHARS_MAX = 6, 36
 _DIGITS_MIN = 3
 
-_WORD = re.compile(r"[^\s,;:()\[\]{}<>|+\"'?*#=]{" + f"{_CHARS_MIN},}}")
-"""A word that is long enough."""
+_APART = str.maketrans(dict.fromkeys(",;:()[]{}<>|+\"'?*#=", " "))
+"""What is between words beside white space."""
 _DIGITS = re.compile(r"\d[^\d]*\d[^\d]*\d")
+"""As many digits as _DIGITS_MIN."""
 _CREDITOR = re.compile(r"[Rr][Ff]\d\d")
 _TAG = re.compile(r"(EREF|KREF|MREF|ABWA|SVWZ|IREF|PREF|RTRN)\+")
 _DATE = re.compile(
@@ -34,16 +35,19 @@ _AMOUNT = re.compile(r"[A-Z]{0,3}[-]?\d{1,3}([.' ]?\d{3})*[.,]\d{1,2}[A-Z]{0,3}"
 
 def references_inside(text: str) -> tuple[str, ...]:
     """Return the references in a free text, in normal form: each once, in order, at most REFERENCES_MAX."""
-    if _DIGITS.search(text) is None:
+    if not text.isascii() and _DIGITS.search(text) is None:
         return ()
-    found: dict[str, None] = {}
-    if _CREDITOR.search(text) and len(text) <= TEXT_CHARS_MAX:
+    words, found = plain(text), dict[str, None]()
+    if "RF" in words and len(text) <= TEXT_CHARS_MAX and _CREDITOR.search(text):
         creditor = split(text).creditor_reference
         if creditor is not None:
             found[creditor] = None
-    words = plain(text)
-    for match in _WORD.finditer(_TAG.sub(" ", words) if "+" in words else words):
-        word = match[0].strip("-/._")
+    if "+" in words:
+        words = _TAG.sub(" ", words)
+    for word in words.translate(_APART).split():
+        if len(word) < _CHARS_MIN or word.isalpha():
+            continue
+        word = word.strip("-/._")
         if _looks_like_one(word):
             form = strong_reference(word)
             if form:
@@ -54,9 +58,13 @@ def references_inside(text: str) -> tuple[str, ...]:
 
 
 def _looks_like_one(word: str) -> bool:
+    """Whether a word is as long and has as many digits as a reference, and is neither amount nor date."""
     if not _CHARS_MIN <= len(word) <= _CHARS_MAX:
         return False
-    if sum(map(str.isdigit, word)) < _DIGITS_MIN:
+    if word.isascii():
+        if _DIGITS.search(word) is None:
+            return False
+    elif sum(map(str.isdigit, word)) < _DIGITS_MIN:
         return False
     if "." in word and _AMOUNT.fullmatch(word):
         return False

@@ -7,8 +7,6 @@ four and in its compact form.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
 from pipeline.domain.reconciliation.texts.plain import compact
 
@@ -24,7 +22,6 @@ def normal_reference(text: str) -> str:
     return form.lstrip("0") if form.isdecimal() else form
 
 
-@lru_cache(8192)
 def strong_reference(text: str) -> str:
     """Return the normal form of a reference; empty also if it is a placeholder."""
     form = normal_reference(text)
