@@ -7,7 +7,6 @@ id, the currency and the number of the line. Digests of both are in the rows, so
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import NamedTuple
 
 import msgspec
 
@@ -122,7 +121,7 @@ def digest(*content: str | bytes | int | None) -> bytes:
     return blake2b(_ENCODE(content), digest_size=16).digest()
 
 
-class Named(NamedTuple):
+class Named(msgspec.Struct, frozen=True, gc=False):
     """A line and what names it."""
 
     line: Line

@@ -170,17 +170,17 @@ def with_line(instance: Instance, line: Line | Again, *, is_twin: bool) -> Insta
     total, twins = instance.total_minor + moves, instance.twins_minor + (moves if twin else 0)
     if abs(total) > AMOUNT_LIMIT or abs(twins) > AMOUNT_LIMIT:
         raise Reject("overflow", "the sum of the statement's lines is too large")
-    first, number = instance.lines == 0, line.line_no
+    first, number, day = instance.lines == 0, line.line_no, line.booked_day
     return msgspec.structs.replace(
         instance,
-        first_day=min(instance.first_day, line.booked_day),
-        last_day=max(instance.last_day, line.booked_day),
+        first_day=day if day < instance.first_day else instance.first_day,
+        last_day=day if day > instance.last_day else instance.last_day,
         lines=instance.lines + 1,
         moving=instance.moving + (moves != 0),
         total_minor=total,
         runs=with_number(instance.runs, number),
-        lowest=number if first else min(instance.lowest, number),
-        highest=number if first else max(instance.highest, number),
+        lowest=number if first or number < instance.lowest else instance.lowest,
+        highest=number if first or number > instance.highest else instance.highest,
         twins=instance.twins + twin,
         twins_minor=twins,
     )

@@ -148,9 +148,8 @@ class AccountDesk:
         self.due_times.add(entry.due_at, key)
         self.waiting.add(key, entry)
 
-    def waiting_claimed(self, entry: Entry) -> None:
+    def waiting_claimed(self, key: bytes, entry: Entry) -> None:
         """Let an item wait no more (`wait`): `add_claimed` inserts it as it is now."""
-        key = entry.key
         self.waiting.take(key)
         self.due_times.drop(entry.due_at, key)
         self._texts.pop(key, None)

@@ -67,7 +67,7 @@ class DeskBatch(RuleBatch):
         lines = [rows_of_line(event) if isinstance(event, ev.StatementLine) else None for event in events]
         keys = [key for account in counts for key in keys_of_account(*account)]
         for event, line in zip(events, lines, strict=True):
-            keys += keys_of_item(event) if line is None else line[1:]
+            keys += keys_of_item(event) if line is None else line.keys
         rows.prefetch(keys)
         opened = _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
         opened.lines = iter(lines)
@@ -97,17 +97,16 @@ class DeskRun:
         self._apply(event, recorded_at, None)
 
     def _apply(self, event: Any, recorded_at: int, line: LineRows | None) -> None:
-        if recorded_at != self._at.recorded_at:
-            self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
+        time_us = min(event.occurred_at, recorded_at)  # as `time.time_of`
         if isinstance(event, ev.BranchTicked):
-            self._clock.advance(time.time_of(event, self._at))
+            self._clock.advance(time_us)
         else:
             account = self._account(event.tenant_id, event.account_id)
             rules = self._rules_of(event.tenant_id)
-            time_us = time.time_of(event, self._at)
             if not take(account, self._clock, event, time_us, line, self.out, rules):
+                at = Arrival(recorded_at, self._at.partition, self._at.partitions)
                 known = None if line is None else line.line
-                apply_to(account, self._clock, event, self._at, self.out, rules, self._windows, known)
+                apply_to(account, self._clock, event, at, self.out, rules, self._windows, known)
         self._clock.wake(event, self.out)
 
     def _account(self, tenant_id: str, account_id: str) -> AccountDesk:

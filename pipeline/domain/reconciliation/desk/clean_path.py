@@ -25,13 +25,12 @@ from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.domain.reconciliation.breaks.outputs import TOPIC
 from pipeline.domain.reconciliation.breaks.rows import day_key
 from pipeline.domain.reconciliation.breaks.scope import Scope
-from pipeline.domain.reconciliation.chain.findings import Moment
 from pipeline.domain.reconciliation.chain.next_line import next_line
 from pipeline.domain.reconciliation.desk import figures, time
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.claims import claim
 from pipeline.domain.reconciliation.desk.items import Texts, as_item, booked_day_of, line_of, posting_of
-from pipeline.domain.reconciliation.desk.knowledge import items_with, note_references
+from pipeline.domain.reconciliation.desk.knowledge import note_unless_constant
 from pipeline.domain.reconciliation.desk.reads import LineRows
 from pipeline.domain.reconciliation.desk.results import pair_matched
 from pipeline.domain.reconciliation.desk.rows import (
@@ -48,7 +47,6 @@ from pipeline.domain.reconciliation.desk.stream import sweep_due
 from pipeline.domain.reconciliation.desk.waiting import SEVERAL
 from pipeline.domain.reconciliation.scoring.item import PLAIN
 from pipeline.domain.reconciliation.scoring.lags import with_lag
-from pipeline.domain.reconciliation.texts.placeholders import is_constant
 from pipeline.domain.tenants.break_rules import BreakRules
 
 
@@ -95,8 +93,8 @@ def _is_quiet(account: AccountDesk, clock: time.BranchClock, time_us: int, reach
 
 
 def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> bool:
-    name, currency = event.posting_id, event.currency
-    if not 0 < event.amount_minor <= AMOUNT_LIMIT or not _is_id(name) or not _is_id(currency):
+    name = event.posting_id
+    if not 0 < event.amount_minor <= AMOUNT_LIMIT or not _is_id(name) or not _is_id(event.currency):
         return False
     if event.journal_id is not None or event.reverses is not None:
         return False  # it may be of a correction
@@ -104,20 +102,24 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
     if account.item(key) is not None:
         return False
     posting, texts = posting_of(event)
-    counters, others = account.desk.of_postings, posting.references[posting.own_ids :]
-    if not posting.references or _may_be_constant(counters, others):
+    references = posting.references
+    day = _counted_day(account, scope, posting)
+    if not references or day is None:
         return False
-    keys = _with_reference(account, posting)
-    if len(keys) > 1 or not _is_counted(account, scope, posting):
+    found = _with_reference(account, references, is_line=False)
+    if len(found) > 1:
         return False
-    if not keys:
+    claimed = None
+    if found:
+        claimed = _counterpart(account, scope, found[0], posting)
+        if claimed is None:
+            return False
+    if not note_unless_constant(account.desk.of_postings, references[posting.own_ids :]):
+        return False
+    if claimed is None:
         _wait(account, scope, key, posting, texts)
     else:
-        found = account.item(keys[0])
-        if not isinstance(found, Line) or not _is_clean(account, scope, posting, found):
-            return False
-        _claim(account, scope, posting, found)
-    note_references(counters, others)
+        _claim(account, scope, key, posting, day, claimed)
     return True
 
 
@@ -126,31 +128,32 @@ def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, rows: Lin
         return False
     if not _is_id(event.statement_id) or not _is_id(event.currency):
         return False
-    line, place, key = rows.line
-    moment = Moment(*account.account, scope.watermark, account.keep_us)
-    added = next_line(account, moment, line, place, rows.content, rows.series)
+    what = rows.line
+    added = next_line(account, scope.watermark, scope.keep_us, what, rows.content, rows.series)
     if added is None:
         return False
-    entry, texts = line_of(event, key.decode(), line.content, b"")
-    item_key, counters = entry.key, account.desk.of_lines
-    if entry.kind not in PLAIN or not entry.references or account.item(item_key) is not None:
+    line, texts = line_of(event, what.key.decode(), what.line.content, b"")
+    key, references = b"l\0" + what.key, line.references
+    if line.kind not in PLAIN or not references or account.item(key) is not None:
         return False
-    keys = _with_reference(account, entry)
-    if len(keys) > 1 or _may_be_constant(counters, entry.references):
+    day = _counted_day(account, scope, line)
+    found = _with_reference(account, references, is_line=True)
+    if len(found) > 1 or day is None:
         return False
-    found = account.item(keys[0]) if keys else None
-    if found is not None and not (isinstance(found, Posting) and _is_clean(account, scope, found, entry)):
-        return False
-    if not _is_counted(account, scope, entry):
+    claimed = None
+    if found:
+        claimed = _counterpart(account, scope, found[0], line)
+        if claimed is None:
+            return False
+    if not note_unless_constant(account.desk.of_lines, references):
         return False
     account.put(rows.content, added.content)
     account.put(rows.series, added.series)
     account.end(scope.watermark, rows.content)
-    if found is None:
-        _wait(account, scope, item_key, entry, texts)
+    if claimed is None:
+        _wait(account, scope, key, line, texts)
     else:
-        _claim(account, scope, entry, found)
-    note_references(counters, entry.references)
+        _claim(account, scope, key, line, day, claimed)
     return True
 
 
@@ -158,40 +161,42 @@ def _is_id(text: str) -> bool:
     return bool(text) and "\0" not in text
 
 
-def _may_be_constant(counters: dict[int, int], references: Sequence[str]) -> bool:
-    """Whether a reference may be a constant once these have been counted."""
-    return any(is_constant(items_with(counters, one) + len(references)) for one in references)
+def _with_reference(account: AccountDesk, references: Sequence[str], *, is_line: bool) -> list[bytes]:
+    """Return the items of the other side with one of some references; more than one if several may have.
 
-
-def _with_reference(account: AccountDesk, entry: Entry) -> list[bytes]:
-    """Return the items of the other side with a reference of an item; more than one if several may have."""
-    is_line = isinstance(entry, Line)
-    references = entry.references[:REFERENCES_MAX]
+    `is_line`: whose references they are.
+    """
+    looked_up = references[:REFERENCES_MAX]
     waiting = account.waiting.postings if is_line else account.waiting.lines
-    found = account.raw_index.of_references(side_of(not is_line), references, 2)
-    for one in references:
+    found = account.raw_index.of_references(side_of(not is_line), looked_up, 2)
+    for one in looked_up:
         key = waiting.get(one)
         if key is not None and key not in found:
             found = [*found, key] if key != SEVERAL else [SEVERAL, SEVERAL]
     return found
 
 
-def _is_clean(account: AccountDesk, scope: Scope, arriving: Entry, other: Entry) -> bool:
-    """Whether two items are a clean pair, and nothing is special about the one that waits."""
-    if other.status != OPEN or other.break_id or other.amount_minor != arriving.amount_minor:
-        return False
+def _counterpart(
+    account: AccountDesk, scope: Scope, key: bytes, arriving: Entry
+) -> tuple[bytes, Entry, bytes] | None:
+    """Return an open item, with its key and its day's, if it and one that comes are a clean pair."""
+    other = account.item(key)
+    if other is None or other.status != OPEN or other.break_id:
+        return None
+    if other.amount_minor != arriving.amount_minor:
+        return None  # as `is_clean` asks, too
     posting, line = (other, arriving) if isinstance(arriving, Line) else (arriving, other)
-    return is_clean(as_item(posting), as_item(line)) and _is_counted(account, scope, other)
+    day = _counted_day(account, scope, other)
+    if day is None or not is_clean(as_item(posting), as_item(line)):
+        return None
+    return key, other, day
 
 
-def _is_counted(account: AccountDesk, scope: Scope, entry: Entry) -> bool:
-    """Whether the day of an item has a row that counts on."""
-    row = account.day(_day_of(account, entry))
-    return row is not None and not scope.is_over(row.ended_at)
-
-
-def _day_of(account: AccountDesk, entry: Entry) -> bytes:
-    return day_key(*account.account, entry.currency, booked_day_of(entry))
+def _counted_day(account: AccountDesk, scope: Scope, entry: Entry) -> bytes | None:
+    """Return the key of the row of an item's day, or None: there is none that counts on."""
+    key = day_key(*account.account, entry.currency, booked_day_of(entry))
+    row = account.day(key)
+    return None if row is None or scope.is_over(row.ended_at) else key
 
 
 def _wait(account: AccountDesk, scope: Scope, key: bytes, entry: Entry, texts: Texts) -> None:
@@ -199,15 +204,22 @@ def _wait(account: AccountDesk, scope: Scope, key: bytes, entry: Entry, texts: T
     account.wait(key, msgspec.structs.replace(entry, due_at=due_at), texts)
 
 
-def _claim(account: AccountDesk, scope: Scope, arriving: Entry, other: Entry) -> None:
-    """Make a clean pair one match."""
-    if other.key not in account.waiting.items:  # it was there before this run, or somebody has looked at it
+def _claim(
+    account: AccountDesk,
+    scope: Scope,
+    key: bytes,
+    arriving: Entry,
+    day: bytes,
+    claimed: tuple[bytes, Entry, bytes],
+) -> None:
+    """Make a clean pair one match. `day`: the key of the arriving item's day."""
+    other_key, other, other_day = claimed
+    is_waiting = other_key in account.waiting.items
+    if not is_waiting and account.edges(other_key):
         claim(account, scope, (figures.comes(account, scope, arriving, REFERENCE), other), REFERENCE)
         return
-    line, posting = (arriving, other) if isinstance(arriving, Line) else (other, arriving)
-    assert isinstance(line, Line) and isinstance(posting, Posting)
-    account.waiting_claimed(other)
-    leader, reached = line.key, scope.watermark
+    is_line, reached, counts = isinstance(arriving, Line), scope.watermark, account.day_counts
+    leader = key if is_line else other_key
     more: dict[str, Any] = {
         "status": CLAIMED,
         "standing": REFERENCE,
@@ -215,11 +227,23 @@ def _claim(account: AccountDesk, scope: Scope, arriving: Entry, other: Entry) ->
         "leader": leader,
         "ended_at": reached,
     }
-    account.add_claimed(leader, msgspec.structs.replace(line, partners=(posting.key,), **more))
-    account.add_claimed(posting.key, msgspec.structs.replace(posting, **more))
-    for one in (line, posting):
-        day, is_line = _day_of(account, one), one is line
-        account.day_counts.add(day, is_line, REFERENCE, 1, one.amount_minor)
+    partners = (other_key if is_line else key,)
+    one = msgspec.structs.replace(arriving, partners=partners if is_line else (), **more)
+    two = msgspec.structs.replace(
+        other, words=(), counterparty=(), sought=(), partners=() if is_line else partners, **more
+    )
+    account.add_claimed(key, one)
+    counts.add(day, is_line, REFERENCE, 1, one.amount_minor)
+    if is_waiting:
+        account.waiting_claimed(other_key, other)
+        account.add_claimed(other_key, two)
+    else:
+        account.forget_texts(other_key)
+        account.write(two)
+        counts.add(other_day, not is_line, other.standing, -1, two.amount_minor)
+    counts.add(other_day, not is_line, REFERENCE, 1, two.amount_minor)
     account.end(reached, row_of(account.part, leader))
+    line, posting = (one, two) if is_line else (two, one)
+    assert isinstance(line, Line) and isinstance(posting, Posting)
     account.desk.lags = with_lag(account.desk.lags, booked_day_of(line) - posting.day)
     scope.out.emit(TOPIC, account.record_key, pair_matched(scope.cause, line, posting.posting_id))

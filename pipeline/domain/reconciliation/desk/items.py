@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 
@@ -44,7 +43,7 @@ _NOTHING: dict[str, str] = {}
 _ONE_WORD = re.compile(r"[A-Za-z0-9._/-]*")
 
 
-class Texts(NamedTuple):
+class Texts(msgspec.Struct, frozen=True, gc=False):
     """What an item's words are worked out from."""
 
     free: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ needed, so that a run of events and the same events one by one know the same.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol, TypeVar
 from zlib import crc32
@@ -29,6 +29,7 @@ from pipeline.domain.reconciliation.scoring.information import rarity
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.lags import usual_lag
 from pipeline.domain.reconciliation.scoring.weights import Weights, from_json
+from pipeline.domain.reconciliation.texts.placeholders import is_constant
 
 PAGES = 64
 PAGE_WORDS_MAX = 128
@@ -139,6 +140,16 @@ def note_references(counters: dict[int, int], references: Iterable[str]) -> None
             left = {other: count - 1 for other, count in counters.items() if count > 1}
             counters.clear()
             counters.update(left)
+
+
+def note_unless_constant(counters: dict[int, int], references: Sequence[str]) -> bool:
+    """Count references as `note_references`, if none of them may be a constant then; return whether."""
+    number = len(references)
+    for one in references:
+        if is_constant(counters.get(crc32(one.encode()), 0) + number):
+            return False
+    note_references(counters, references)
+    return True
 
 
 def items_with(counters: dict[int, int], reference: str) -> int:

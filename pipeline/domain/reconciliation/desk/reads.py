@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.rows import row_key
@@ -15,13 +17,18 @@ from pipeline.domain.reconciliation.desk.time import CLOCK_KEY
 from pipeline.domain.reconciliation.item_rows import ENDED, watermark_key
 
 
-class LineRows(NamedTuple):
+class LineRows(msgspec.Struct, frozen=True, gc=False):
     """A statement's line as the chain knows it, and the keys of its rows."""
 
     line: Named
     content: bytes
     series: bytes
     item: bytes
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys."""
+        return self.content, self.series, self.item
 
 
 def keys(event: Any) -> Iterable[bytes]:
@@ -46,7 +53,7 @@ def keys_of_item(event: Any) -> tuple[bytes, ...]:
     if isinstance(event, ev.PostingRecorded):
         return (row_of(row_key("", *account), posting_item(event.posting_id)),)
     if isinstance(event, ev.StatementLine):
-        return rows_of_line(event)[1:]
+        return rows_of_line(event).keys
     if isinstance(event, ev.StatementClosed):
         return series_key(account, event.currency, event.statement_id), history_key(account, event.currency)
     return ()

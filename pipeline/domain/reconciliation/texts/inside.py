@@ -18,8 +18,8 @@ REFERENCES_MAX = 8
 _CHARS_MIN, _CHARS_MAX = 6, 36
 _DIGITS_MIN = 3
 
-_APART = str.maketrans(dict.fromkeys(",;:()[]{}<>|+\"'?*#=", " "))
-"""What is between words beside white space."""
+_APART = {code: " " if chr(code) in ",;:()[]{}<>|+\"'?*#=" else chr(code) for code in range(128)}
+"""What ASCII characters are in a text whose words are parted by white space only."""
 _DIGITS = re.compile(r"\d[^\d]*\d[^\d]*\d")
 """As many digits as _DIGITS_MIN."""
 _CREDITOR = re.compile(r"[Rr][Ff]\d\d")
