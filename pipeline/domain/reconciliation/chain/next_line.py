@@ -9,8 +9,10 @@ import msgspec
 
 from pipeline.domain.reconciliation.chain.findings import ChainRows
 from pipeline.domain.reconciliation.chain.inputs import Named
-from pipeline.domain.reconciliation.chain.instances import follows_in, with_instance, with_line
+from pipeline.domain.reconciliation.chain.instances import begun, follows_in, with_instance, with_line
 from pipeline.domain.reconciliation.chain.rows import Content, Series
+
+_NOTHING = Series()
 
 
 class Next(msgspec.Struct, frozen=True, gc=False):
@@ -18,6 +20,8 @@ class Next(msgspec.Struct, frozen=True, gc=False):
 
     content: Content
     series: Series
+    is_new: bool
+    """Whether nothing is known of the statement's id; then its key is to be queued, too."""
 
 
 def next_line(
@@ -29,15 +33,18 @@ def next_line(
     """
     line = what.line
     series = rows.get(series_key, Series)
-    if (
-        series is None
-        or series.again
-        or len(series.instances) != 1
-        or watermark - series.touched_at > keep_us
-    ):
+    is_new = series is None
+    if series is None:
+        if line.line_no < 0:
+            return None
+        series, host = _NOTHING, begun(_NOTHING, line.booked_day)
+    elif series.again or len(series.instances) != 1 or watermark - series.touched_at > keep_us:
         return None
-    (host,) = series.instances
-    if not follows_in(host, line) or rows.get(content_key, Content) is not None:
+    else:
+        (host,) = series.instances
+        if not follows_in(host, line):
+            return None
+    if rows.get(content_key, Content) is not None:
         return None
     instance = with_line(host, line, is_twin=False)
-    return Next(Content(what.place, 1, watermark), with_instance(series, instance, watermark))
+    return Next(Content(what.place, 1, watermark), with_instance(series, instance, watermark), is_new)

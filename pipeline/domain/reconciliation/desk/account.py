@@ -231,6 +231,9 @@ class AccountDesk:
         return found
 
     def _fold(self, key: bytes) -> None:
+        """Work into the row of a day what was counted of it; of a day without a row nothing was."""
+        if self._others[key] is None:
+            return
         if self.waiting.items:
             self.settle_in()
         if key in self.day_counts:

@@ -23,7 +23,7 @@ from pipeline.domain.reconciliation.assigning.blocking import REFERENCES_MAX, si
 from pipeline.domain.reconciliation.assigning.clean import is_clean
 from pipeline.domain.reconciliation.bounds import AMOUNT_LIMIT
 from pipeline.domain.reconciliation.breaks.outputs import TOPIC
-from pipeline.domain.reconciliation.breaks.rows import day_key
+from pipeline.domain.reconciliation.breaks.rows import Day
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.chain.next_line import next_line
 from pipeline.domain.reconciliation.desk import figures, time
@@ -83,7 +83,9 @@ def take(
 def _is_quiet(account: AccountDesk, clock: time.BranchClock, time_us: int, reached: int) -> bool:
     """Whether the time of an event has no effect but that it passes."""
     desk = account.desk
-    if desk.earlier or desk.before_at is not None or account.due_times.is_due(reached):
+    if desk.earlier or desk.before_at is not None:
+        return False
+    if account.due_times.is_due(reached) and account.due_times.due(reached, 1):
         return False
     if desk.wakes_at is None or desk.wakes_at <= max(clock.at, time_us):
         return False
@@ -103,8 +105,7 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
         return False
     posting, texts = posting_of(event)
     references = posting.references
-    day = _counted_day(account, scope, posting)
-    if not references or day is None:
+    if not references or not _may_count(account, scope, posting):
         return False
     found = _with_reference(account, references, is_line=False)
     if len(found) > 1:
@@ -116,10 +117,11 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
             return False
     if not note_unless_constant(account.desk.of_postings, references[posting.own_ids :]):
         return False
+    _begin_day(account, scope, posting)
     if claimed is None:
         _wait(account, scope, key, posting, texts)
     else:
-        _claim(account, scope, key, posting, day, claimed)
+        _claim(account, scope, key, posting, claimed)
     return True
 
 
@@ -136,9 +138,8 @@ def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, rows: Lin
     key, references = b"l\0" + what.key, line.references
     if line.kind not in PLAIN or not references or account.item(key) is not None:
         return False
-    day = _counted_day(account, scope, line)
     found = _with_reference(account, references, is_line=True)
-    if len(found) > 1 or day is None:
+    if len(found) > 1 or not _may_count(account, scope, line):
         return False
     claimed = None
     if found:
@@ -150,10 +151,13 @@ def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, rows: Lin
     account.put(rows.content, added.content)
     account.put(rows.series, added.series)
     account.end(scope.watermark, rows.content)
+    if added.is_new:
+        account.end(scope.watermark, rows.series)
+    _begin_day(account, scope, line)
     if claimed is None:
         _wait(account, scope, key, line, texts)
     else:
-        _claim(account, scope, key, line, day, claimed)
+        _claim(account, scope, key, line, claimed)
     return True
 
 
@@ -178,25 +182,33 @@ def _with_reference(account: AccountDesk, references: Sequence[str], *, is_line:
 
 def _counterpart(
     account: AccountDesk, scope: Scope, key: bytes, arriving: Entry
-) -> tuple[bytes, Entry, bytes] | None:
-    """Return an open item, with its key and its day's, if it and one that comes are a clean pair."""
+) -> tuple[bytes, Entry] | None:
+    """Return an open item and its key, if it and one that comes are a clean pair."""
     other = account.item(key)
     if other is None or other.status != OPEN or other.break_id:
         return None
     if other.amount_minor != arriving.amount_minor:
         return None  # as `is_clean` asks, too
     posting, line = (other, arriving) if isinstance(arriving, Line) else (arriving, other)
-    day = _counted_day(account, scope, other)
-    if day is None or not is_clean(as_item(posting), as_item(line)):
+    if not figures.counts_on(account, scope, other) or not is_clean(as_item(posting), as_item(line)):
         return None
-    return key, other, day
+    return key, other
 
 
-def _counted_day(account: AccountDesk, scope: Scope, entry: Entry) -> bytes | None:
-    """Return the key of the row of an item's day, or None: there is none that counts on."""
-    key = day_key(*account.account, entry.currency, booked_day_of(entry))
-    row = account.day(key)
-    return None if row is None or scope.is_over(row.ended_at) else key
+def _may_count(account: AccountDesk, scope: Scope, entry: Entry) -> bool:
+    """Whether an item that comes is counted on its day: that has a row that counts on, or may have one."""
+    row = account.day(figures.day_of(account, entry))
+    return not scope.is_over(booked_day_of(entry) * MICROSECONDS_PER_DAY if row is None else row.ended_at)
+
+
+def _begin_day(account: AccountDesk, scope: Scope, entry: Entry) -> None:
+    """Write the row of an item's day, if there is none."""
+    if account.day(figures.day_of(account, entry)) is None:
+        figures.note(account, scope, entry.currency, booked_day_of(entry), _unchanged, begins=True)
+
+
+def _unchanged(day: Day) -> Day:
+    return day
 
 
 def _wait(account: AccountDesk, scope: Scope, key: bytes, entry: Entry, texts: Texts) -> None:
@@ -209,11 +221,10 @@ def _claim(
     scope: Scope,
     key: bytes,
     arriving: Entry,
-    day: bytes,
-    claimed: tuple[bytes, Entry, bytes],
+    claimed: tuple[bytes, Entry],
 ) -> None:
-    """Make a clean pair one match. `day`: the key of the arriving item's day."""
-    other_key, other, other_day = claimed
+    """Make a clean pair one match."""
+    other_key, other = claimed
     is_waiting = other_key in account.waiting.items
     if not is_waiting and account.edges(other_key):
         claim(account, scope, (figures.comes(account, scope, arriving, REFERENCE), other), REFERENCE)
@@ -232,6 +243,7 @@ def _claim(
     two = msgspec.structs.replace(
         other, words=(), counterparty=(), sought=(), partners=() if is_line else partners, **more
     )
+    day, other_day = figures.day_of(account, one), figures.day_of(account, two)
     account.add_claimed(key, one)
     counts.add(day, is_line, REFERENCE, 1, one.amount_minor)
     if is_waiting:

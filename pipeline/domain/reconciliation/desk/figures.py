@@ -38,8 +38,8 @@ def comes(account: AccountDesk, scope: Scope, entry: Entry, tier: str | None = N
     """
     life = scope.life(entry.break_id) if entry.break_id else None
     standing = standing_by(life) if tier is None else tier
-    key = _day_of(account, entry)
-    if _counts_on(account, scope, key):
+    key = day_of(account, entry)
+    if counts_on(account, scope, entry):
         account.day_counts.add(key, isinstance(entry, Line), standing, 1, entry.amount_minor)
     else:
         arrived = partial(
@@ -62,8 +62,8 @@ def stands(account: AccountDesk, scope: Scope, entry: Entry, standing: str) -> E
 
 def moves(account: AccountDesk, scope: Scope, entry: Entry, standing: str) -> None:
     """Count an item under another standing, which whoever writes it gives it."""
-    key = _day_of(account, entry)
-    if _counts_on(account, scope, key):  # else its day is counted no more
+    key = day_of(account, entry)
+    if counts_on(account, scope, entry):  # else its day is counted no more
         counts, is_line = account.day_counts, isinstance(entry, Line)
         counts.add(key, is_line, entry.standing, -1, entry.amount_minor)
         counts.add(key, is_line, standing, 1, entry.amount_minor)
@@ -133,13 +133,14 @@ def note(
         account.put(key, noted)
 
 
-def _day_of(account: AccountDesk, entry: Entry) -> bytes:
+def day_of(account: AccountDesk, entry: Entry) -> bytes:
+    """Return the row key of an item's day."""
     return day_key(*account.account, entry.currency, booked_day_of(entry))
 
 
-def _counts_on(account: AccountDesk, scope: Scope, key: bytes) -> bool:
-    """Whether a day has a row that counts on (`summary.noted`)."""
-    known = account.day(key)
+def counts_on(account: AccountDesk, scope: Scope, entry: Entry) -> bool:
+    """Whether the day of an item has a row that counts on (`summary.noted`)."""
+    known = account.day(day_of(account, entry))
     return known is not None and not scope.is_over(known.ended_at)
 
 
