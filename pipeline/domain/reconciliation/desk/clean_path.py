@@ -95,8 +95,10 @@ def _is_quiet(account: AccountDesk, clock: time.BranchClock, time_us: int, reach
 
 
 def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> bool:
-    name = event.posting_id
-    if not 0 < event.amount_minor <= AMOUNT_LIMIT or not _is_id(name) or not _is_id(event.currency):
+    name, currency = event.posting_id, event.currency
+    if not 0 < event.amount_minor <= AMOUNT_LIMIT or not name or not currency:
+        return False
+    if "\0" in name or "\0" in currency:
         return False
     if event.journal_id is not None or event.reverses is not None:
         return False  # it may be of a correction
@@ -105,7 +107,8 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
         return False
     posting, texts = posting_of(event)
     references = posting.references
-    if not references or not _may_count(account, scope, posting):
+    day = _day(account, scope, posting)
+    if not references or day is None:
         return False
     found = _with_reference(account, references, is_line=False)
     if len(found) > 1:
@@ -117,18 +120,19 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
             return False
     if not note_unless_constant(account.desk.of_postings, references[posting.own_ids :]):
         return False
-    _begin_day(account, scope, posting)
+    _begin(account, scope, posting, day)
     if claimed is None:
         _wait(account, scope, key, posting, texts)
     else:
-        _claim(account, scope, key, posting, claimed)
+        _claim(account, scope, key, posting, day, claimed)
     return True
 
 
 def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, rows: LineRows) -> bool:
-    if not 0 < abs(event.amount_minor) <= AMOUNT_LIMIT:
+    name, currency = event.statement_id, event.currency
+    if not 0 < abs(event.amount_minor) <= AMOUNT_LIMIT or not name or not currency:
         return False
-    if not _is_id(event.statement_id) or not _is_id(event.currency):
+    if "\0" in name or "\0" in currency:
         return False
     what = rows.line
     added = next_line(account, scope.watermark, scope.keep_us, what, rows.content, rows.series)
@@ -139,7 +143,8 @@ def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, rows: Lin
     if line.kind not in PLAIN or not references or account.item(key) is not None:
         return False
     found = _with_reference(account, references, is_line=True)
-    if len(found) > 1 or not _may_count(account, scope, line):
+    day = _day(account, scope, line)
+    if len(found) > 1 or day is None:
         return False
     claimed = None
     if found:
@@ -153,16 +158,12 @@ def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, rows: Lin
     account.end(scope.watermark, rows.content)
     if added.is_new:
         account.end(scope.watermark, rows.series)
-    _begin_day(account, scope, line)
+    _begin(account, scope, line, day)
     if claimed is None:
         _wait(account, scope, key, line, texts)
     else:
-        _claim(account, scope, key, line, claimed)
+        _claim(account, scope, key, line, day, claimed)
     return True
-
-
-def _is_id(text: str) -> bool:
-    return bool(text) and "\0" not in text
 
 
 def _with_reference(account: AccountDesk, references: Sequence[str], *, is_line: bool) -> list[bytes]:
@@ -182,28 +183,31 @@ def _with_reference(account: AccountDesk, references: Sequence[str], *, is_line:
 
 def _counterpart(
     account: AccountDesk, scope: Scope, key: bytes, arriving: Entry
-) -> tuple[bytes, Entry] | None:
-    """Return an open item and its key, if it and one that comes are a clean pair."""
+) -> tuple[bytes, Entry, bytes] | None:
+    """Return an open item, its key and its day's, if it and one that comes are a clean pair."""
     other = account.item(key)
     if other is None or other.status != OPEN or other.break_id:
         return None
     if other.amount_minor != arriving.amount_minor:
         return None  # as `is_clean` asks, too
     posting, line = (other, arriving) if isinstance(arriving, Line) else (arriving, other)
-    if not figures.counts_on(account, scope, other) or not is_clean(as_item(posting), as_item(line)):
+    day = _day(account, scope, other)
+    if day is None or account.day(day) is None or not is_clean(as_item(posting), as_item(line)):
         return None
-    return key, other
+    return key, other, day
 
 
-def _may_count(account: AccountDesk, scope: Scope, entry: Entry) -> bool:
-    """Whether an item that comes is counted on its day: that has a row that counts on, or may have one."""
-    row = account.day(figures.day_of(account, entry))
-    return not scope.is_over(booked_day_of(entry) * MICROSECONDS_PER_DAY if row is None else row.ended_at)
+def _day(account: AccountDesk, scope: Scope, entry: Entry) -> bytes | None:
+    """Return the key of an item's day, or None: it is counted no more, or is begun anew."""
+    key = figures.day_of(account, entry)
+    row = account.day(key)
+    began_at = booked_day_of(entry) * MICROSECONDS_PER_DAY if row is None else row.ended_at
+    return None if scope.is_over(began_at) else key
 
 
-def _begin_day(account: AccountDesk, scope: Scope, entry: Entry) -> None:
+def _begin(account: AccountDesk, scope: Scope, entry: Entry, day: bytes) -> None:
     """Write the row of an item's day, if there is none."""
-    if account.day(figures.day_of(account, entry)) is None:
+    if account.day(day) is None:
         figures.note(account, scope, entry.currency, booked_day_of(entry), _unchanged, begins=True)
 
 
@@ -221,10 +225,11 @@ def _claim(
     scope: Scope,
     key: bytes,
     arriving: Entry,
-    claimed: tuple[bytes, Entry],
+    day: bytes,
+    claimed: tuple[bytes, Entry, bytes],
 ) -> None:
-    """Make a clean pair one match."""
-    other_key, other = claimed
+    """Make a clean pair one match. `day`: the key of the arriving item's."""
+    other_key, other, other_day = claimed
     is_waiting = other_key in account.waiting.items
     if not is_waiting and account.edges(other_key):
         claim(account, scope, (figures.comes(account, scope, arriving, REFERENCE), other), REFERENCE)
@@ -243,7 +248,6 @@ def _claim(
     two = msgspec.structs.replace(
         other, words=(), counterparty=(), sought=(), partners=() if is_line else partners, **more
     )
-    day, other_day = figures.day_of(account, one), figures.day_of(account, two)
     account.add_claimed(key, one)
     counts.add(day, is_line, REFERENCE, 1, one.amount_minor)
     if is_waiting:

@@ -130,8 +130,21 @@ def _bounded(counts: dict[int, int]) -> dict[int, int]:
 
 def note_references(counters: dict[int, int], references: Iterable[str]) -> None:
     """Count the references of an item that has come, other than own ids, in place."""
-    for one in references:
-        number = crc32(one.encode())
+    _note(counters, [crc32(one.encode()) for one in references])
+
+
+def note_unless_constant(counters: dict[int, int], references: Sequence[str]) -> bool:
+    """Count references as `note_references`, if none of them may be a constant then; return whether."""
+    numbers = [crc32(one.encode()) for one in references]
+    for number in numbers:
+        if number in counters and is_constant(counters[number] + len(numbers)):
+            return False
+    _note(counters, numbers)
+    return True
+
+
+def _note(counters: dict[int, int], numbers: list[int]) -> None:
+    for number in numbers:
         if number in counters:
             counters[number] += 1
         elif len(counters) < CONSTANTS_MAX:
@@ -140,16 +153,6 @@ def note_references(counters: dict[int, int], references: Iterable[str]) -> None
             left = {other: count - 1 for other, count in counters.items() if count > 1}
             counters.clear()
             counters.update(left)
-
-
-def note_unless_constant(counters: dict[int, int], references: Sequence[str]) -> bool:
-    """Count references as `note_references`, if none of them may be a constant then; return whether."""
-    number = len(references)
-    for one in references:
-        if is_constant(counters.get(crc32(one.encode()), 0) + number):
-            return False
-    note_references(counters, references)
-    return True
 
 
 def items_with(counters: dict[int, int], reference: str) -> int:
