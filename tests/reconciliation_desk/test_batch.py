@@ -15,10 +15,12 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel import retention
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.reconciliation.desk import index, stream, time
+from pipeline.domain.reconciliation.desk import batch, index, stream, time
 from pipeline.domain.reconciliation.desk.batch import DeskBatch
+from pipeline.domain.reconciliation.desk.clean_path import take
 from tests.examples import examples
 from tests.kernel.side_by_side import Log, Replay, assert_alike
+from tests.reconciliation_desk.clean_traffic import clean_logs
 from tests.reconciliation_desk.rows_before import Table, random_tables, rows_of
 from tests.reconciliation_desk.test_stream import CASES, LATER, event_of
 from tests.reconciliation_desk.traffic import DAY, SOMEBODY, echoed, logs
@@ -54,6 +56,21 @@ def test_batches_and_rows_agree(
         patch.object(retention, "BUCKET_KEYS", bucket),
         patch.object(time, "WAKES_MAX", wakes),
     ):
+        assert_alike(rules(windows), DeskBatch(windows=windows), echoed(log, windows), cuts)
+
+
+@examples(150)
+@given(
+    clean_logs(),
+    st.lists(st.integers(0, 60), max_size=4),
+    st.sampled_from(WINDOWS),
+    st.sampled_from([0, 1, 4]),
+    st.sampled_from([1, 3, retention.BUCKET_KEYS]),
+)
+def test_batches_and_rows_agree_on_clean_references_and_what_is_almost_clean(
+    log: Log, cuts: list[int], windows: Windows, load: int, bucket: int
+) -> None:
+    with patch.object(index, "LOAD_PER_EVENT", load), patch.object(retention, "BUCKET_KEYS", bucket):
         assert_alike(rules(windows), DeskBatch(windows=windows), echoed(log, windows), cuts)
 
 
@@ -115,6 +132,28 @@ def test_a_pair_that_meets_within_a_run_is_never_in_the_index() -> None:
     assert "d" not in families(rows.written)
 
 
+def test_clean_references_go_by_their_own_path_whichever_comes_first_and_wherever_a_run_is_cut() -> None:
+    texts = ["1 posting P0 -10 A10000"]
+    for number in range(8):
+        texts += [
+            f"1 line S1/{number} -10 A{10_000 + number}",
+            f"1 posting P{number + 1} -10 A{10_001 + number}",
+        ]
+        texts += [f"1 posting X{number} -7 B{20_000 + number}"]
+    texts += [f"1 line S1/{10 + number} -7 B{20_000 + number}" for number in range(8)]
+    log, taken = log_of(*texts), list[bool]()
+
+    def counted(*given: Any) -> bool:
+        taken.append(take(*given))
+        return taken[-1]
+
+    with patch.object(batch, "take", counted):
+        for cut in range(1, len(log)):
+            taken.clear()
+            assert_alike(rules(), BATCH, log, [cut])
+            assert taken == [False, *[True] * (len(log) - 1)], cut  # the first one opens the account
+
+
 def test_a_pair_across_runs_leaves_no_open_item() -> None:
     made, rows = replay()
     made.by_columns(BATCH, log_of("1 posting P1 -10 A10001"))
@@ -132,8 +171,8 @@ def test_a_run_reads_a_short_index_once() -> None:
         (f"1 posting P{n} -{n}0 A{10_000 + n}", f"1 line S1/{n} -{n}0 A{10_000 + n}") for n in range(1, 40)
     ]
     made.by_columns(BATCH, log_of(*[text for pair in pairs for text in pair]))
-    # The index, and what falls due.
-    assert rows.scans <= 2
+    # The references of either side, and what falls due.
+    assert rows.scans <= 3
 
 
 def test_what_a_person_says_is_left_to_rows_and_the_next_run_knows_it() -> None:

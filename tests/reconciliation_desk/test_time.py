@@ -287,4 +287,4 @@ def test_an_open_item_in_memory_is_due_as_a_stored_one() -> None:
     desk.close()
     desk = AccountDesk(rows, "t", "a", DAY)
     desk.write(Posting("t", "a", "P0", "EUR", 5, 0, 0, DAY, (), (), status=OPEN))
-    assert desk.due(DAY, 5) == [b"o\0P0", b"o\0P1"]
+    assert desk.due_times.due(DAY, 5) == [b"o\0P0", b"o\0P1"]

@@ -63,7 +63,8 @@ def index_keys(item: Item, known: Known) -> list[bytes]:
 def first_keys(item: Item) -> list[bytes]:
     """Return the keys of an item's references and amounts: those that it has from its arrival on."""
     side, end = side_of(item.is_line), day_place(item.booked_day) + item.key
-    keys = [b"r" + side + one.encode() + b"\0" + item.key for one in item.references[:REFERENCES_MAX]]
+    head, tail = b"r" + side, b"\0" + item.key
+    keys = [head + one.encode() + tail for one in item.references[:REFERENCES_MAX]]
     return keys + [b"a" + side + place + end for place in _amounts_of(item)]
 
 
@@ -97,11 +98,12 @@ def candidates(item: Item, index: OrderedKeys, known: Known) -> list[bytes]:
 
 def by_reference(item: Item, index: OrderedKeys) -> list[bytes]:
     """Return the keys of the other side's items with a reference of this item, in their order; bounded."""
-    side = side_of(not item.is_line)
+    head = b"r" + side_of(not item.is_line)
     keys: dict[bytes, None] = {}
     for one in item.references[:REFERENCES_MAX]:
-        prefix = b"r" + side + one.encode() + b"\0"
-        keys.update((key[len(prefix) :], None) for key in index.up(prefix, after_all(prefix), READ_REFERENCE))
+        prefix = head + one.encode() + b"\0"
+        for key in index.up(prefix, after_all(prefix), READ_REFERENCE):
+            keys[key[len(prefix) :]] = None
     return list(keys)
 
 

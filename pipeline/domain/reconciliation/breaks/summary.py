@@ -43,7 +43,7 @@ def standing_of(life: Life) -> str | None:
 
 def arrived(day: Day, is_line: bool, amount_minor: int, standing: str = WAITING) -> Day:
     """Count an item that has come; it waits, unless it was matched at once."""
-    return _with(day, is_line, {standing: (1, abs(amount_minor))})
+    return counted(day, is_line, {standing: (1, abs(amount_minor))})
 
 
 def moved(day: Day, is_line: bool, amount_minor: int, before: str, after: str) -> Day:
@@ -51,7 +51,7 @@ def moved(day: Day, is_line: bool, amount_minor: int, before: str, after: str) -
     if before == after:
         return day
     size = abs(amount_minor)
-    return _with(day, is_line, {before: (-1, -size), after: (1, size)})
+    return counted(day, is_line, {before: (-1, -size), after: (1, size)})
 
 
 def closed(day: Day, lines_announced: int, is_sound: bool) -> Day:
@@ -72,7 +72,11 @@ def proved(day: Day, is_sound: bool) -> Day:
     return msgspec.structs.replace(day, unsound=unsound)
 
 
-def _with(day: Day, is_line: bool, changes: Mapping[str, tuple[int, int]]) -> Day:
+def counted(day: Day, is_line: bool, changes: Mapping[str, tuple[int, int]]) -> Day:
+    """Return a day with items more or less of a side, by standing: (how many, how much, minor units).
+
+    Raises ValueError where fewer were counted than go, and for what is no standing.
+    """
     tallies, is_new = dict(day.lines if is_line else day.postings), False
     for standing, (count, minor) in changes.items():
         if standing not in STANDINGS:

@@ -121,6 +121,22 @@ def digest(*content: str | bytes | int | None) -> bytes:
     return blake2b(_ENCODE(content), digest_size=16).digest()
 
 
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """A line and what names it."""
+
+    line: Line
+    place: bytes
+    """`place_of` it."""
+    key: bytes
+    """`key_of` it where its content was at its place once."""
+
+
+def named(line: Line) -> Named:
+    """Return a line and what names it."""
+    place = place_of(line)
+    return Named(line, place, key_of(line.content, place, 1))
+
+
 def place_of(line: Line) -> bytes:
     """Return the digest of a line's place."""
     return digest(line.statement_id, line.currency, line.line_no)

@@ -97,8 +97,21 @@ def _distance(instance: Instance, day: int) -> int | None:
     return late if instance.closing is None and late <= LONG_OVER_DAYS else None
 
 
+def follows_in(instance: Instance, line: Line) -> bool:
+    """Whether a statement that is not closed surely has a line: it is behind its last one, on its days."""
+    return (
+        instance.closing is None
+        and line.line_no > instance.highest
+        and instance.first_day <= line.booked_day <= instance.last_day
+    )
+
+
 def host_of(series: Series, line: Line) -> tuple[Instance | None, bool]:
     """Return the statement that a line belongs to, None for a new one; and whether it contradicts that."""
+    if len(series.instances) == 1:
+        (only,) = series.instances
+        if follows_in(only, line):
+            return only, False  # as nearly always
     near = [(days, one) for one in series.instances if (days := _distance(one, line.booked_day)) is not None]
     free = [(days, -one.number, one) for days, one in near if not has(one.runs, line.line_no)]
     waiting = [found for found in free if _waits_for(found[2], line.line_no)]
@@ -157,17 +170,17 @@ def with_line(instance: Instance, line: Line | Again, *, is_twin: bool) -> Insta
     total, twins = instance.total_minor + moves, instance.twins_minor + (moves if twin else 0)
     if abs(total) > AMOUNT_LIMIT or abs(twins) > AMOUNT_LIMIT:
         raise Reject("overflow", "the sum of the statement's lines is too large")
-    first, number = instance.lines == 0, line.line_no
+    first, number, day = instance.lines == 0, line.line_no, line.booked_day
     return msgspec.structs.replace(
         instance,
-        first_day=min(instance.first_day, line.booked_day),
-        last_day=max(instance.last_day, line.booked_day),
+        first_day=day if day < instance.first_day else instance.first_day,
+        last_day=day if day > instance.last_day else instance.last_day,
         lines=instance.lines + 1,
         moving=instance.moving + (moves != 0),
         total_minor=total,
         runs=with_number(instance.runs, number),
-        lowest=number if first else min(instance.lowest, number),
-        highest=number if first else max(instance.highest, number),
+        lowest=number if first or number < instance.lowest else instance.lowest,
+        highest=number if first or number > instance.highest else instance.highest,
         twins=instance.twins + twin,
         twins_minor=twins,
     )
@@ -187,6 +200,8 @@ def with_closing(instance: Instance, closing: Closing) -> Instance:
 
 def with_instance(series: Series, instance: Instance, touched_at: int) -> Series:
     """Return the statements of an id with one new or changed; of too many, the oldest complete one goes."""
+    if len(series.instances) == 1 and series.instances[0].number == instance.number:
+        return Series(series.made, (instance,), series.again, touched_at)
     kept: Sequence[Instance] = [one for one in series.instances if one.number != instance.number]
     kept = sorted((*kept, instance), key=lambda one: one.number)
     if len(kept) > INSTANCES_MAX:

@@ -24,7 +24,7 @@ from pipeline.domain.reconciliation.chain.findings import (
     Outcome,
     Work,
 )
-from pipeline.domain.reconciliation.chain.inputs import Line, digest, key_of, place_of
+from pipeline.domain.reconciliation.chain.inputs import Line, Named, digest, key_of, named
 from pipeline.domain.reconciliation.chain.instances import (
     begun,
     difference,
@@ -49,16 +49,22 @@ from pipeline.domain.reconciliation.chain.rows import (
 
 
 def arrive_line(rows: ChainRows, at: Moment, line: Line) -> Outcome:
+    """Apply a line; as `arrive_named`, which wants to be told what names it."""
+    return arrive_named(rows, at, named(line))
+
+
+def arrive_named(rows: ChainRows, at: Moment, what: Named) -> Outcome:
     """Apply a line. Raises Reject, with nothing written: line_no_must_not_be_negative, overflow."""
+    line = what.line
     if line.line_no < 0:
         raise Reject("line_no_must_not_be_negative")
     work = Work(rows, at)
-    known = held_at(work, line.content, place_of(line))
+    known = held_at(work, line.content, what.place)
     key = series_key(work.account, line.currency, line.statement_id)
     series = read_series(work, key)
     if known.held is not None:
         if known.held != CONTRADICTS:
-            work.outcome.key = key_of(known.content, known.place, 1)
+            work.outcome.key = what.key
             _remember(work, key, series, line)
         return work.outcome
     host, contradicts = host_of(series, line)
@@ -68,7 +74,7 @@ def arrive_line(rows: ChainRows, at: Moment, line: Line) -> Outcome:
     instance = with_line(host or begun(series, line.booked_day), line, is_twin=bool(known.twin))
     hold(work, known, 1)
     work.outcome.what = NEW if line.moves_minor else INFORMATION
-    work.outcome.key = key_of(known.content, known.place, 1)
+    work.outcome.key = what.key
     work.outcome.twin = known.twin
     instance = check_statement(work, line.statement_id, line.currency, instance, LINE_ARRIVED)
     _write(work, key, series, line, instance)
@@ -87,8 +93,9 @@ def _write(work: Work, key: bytes, series: Series, line: Line, instance: Instanc
     if not series.made:
         work.outcome.ended.append(key)
     series = with_instance(series, instance, work.at.watermark)
-    series = adopt(work, line.statement_id, line.currency, series)
-    instance = next(one for one in series.instances if one.number == instance.number)
+    if series.again:
+        series = adopt(work, line.statement_id, line.currency, series)
+        instance = next(one for one in series.instances if one.number == instance.number)
     work.rows.put(key, series)
     work.outcome.statement = name_of(line.statement_id, line.currency, instance.begun_day, instance.number)
     work.outcome.standing = standing(instance)

@@ -7,10 +7,6 @@ The row path opens one for an event, the batch path one for all events of a run.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
-from heapq import merge
-from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,63 +16,40 @@ from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import RowsBothWays, row_key
 from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day
 from pipeline.domain.reconciliation.chain import rows as chain
-from pipeline.domain.reconciliation.desk.index import Index
-from pipeline.domain.reconciliation.desk.items import NO_TEXTS, Texts, index_keys, settled_keys, with_words
+from pipeline.domain.reconciliation.desk.account_items import AccountItems
 from pipeline.domain.reconciliation.desk.knowledge import Knowledge
 from pipeline.domain.reconciliation.desk.rows import (
     CLASSES,
     DESK_ROW,
-    DUE,
     EDGES_ROW,
-    MARK,
-    OPEN,
     Desk,
     Edges,
-    Entry,
-    Line,
-    Posting,
     Watermark,
-    decode,
-    due_key,
-    item_of,
     pack,
-    row_of,
 )
 from pipeline.domain.reconciliation.item_rows import ENDED, WATERMARK_ROW
-from pipeline.domain.reconciliation.sortable import number_at
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 _ROWS = RowClasses({**CLASSES.kinds, **chain.CLASSES.kinds, Day: DAY_ROW})
-_NEVER = 2**65
-_LONG_AGO = -_NEVER
 
 
-class AccountDesk:
+class AccountDesk(AccountItems):
     """The rows of one account; it serves `chain.findings.ChainRows` and `knowledge.Stored`, too."""
 
     def __init__(
         self, rows: RowsBothWays, tenant_id: str, account_id: str, keep_us: int, events: int = 1
     ) -> None:
         """`keep_us`: how long what has ended is kept, event time; `events`: how many will be applied."""
-        self.table = rows
-        self.account = (tenant_id, account_id)
-        self.part = row_key("", tenant_id, account_id)
-        """NUL tenant NUL account: what is between the letter and the rest of a row key."""
-        self._keep_us = keep_us
-        self._items: dict[bytes, Entry | None] = {}
-        self._before: dict[bytes, Entry | None] = {}
-        """The stored state of changed items; None: there was none."""
-        self._texts: dict[bytes, Texts] = {}
-        self._keys: dict[bytes, list[bytes]] = {}
-        """The index keys of items that were written here, as they are now."""
-        self._due: list[tuple[int, bytes]] = []
-        self._stored_due_from = _LONG_AGO
+        super().__init__(rows, tenant_id, account_id, events)
+        self.record_key = f"{tenant_id}/{account_id}"
+        """The key of what is said about the account."""
+        self.keep_us = keep_us
+        """How long what has ended is kept, event time."""
         self._others: dict[bytes, Any] = {}
         self._changed: dict[bytes, None] = {}
         self._ended: Queue | None = None
         self.to_sweep: list[bytes] = []
         """The keys of rows whose windows may be over."""
-        self.index = Index(rows, tenant_id, account_id, events)
         known = self.get(self._own(WATERMARK_ROW.family), Watermark)
         self.watermark: int | None = None if known is None else known.reached_at
         """The event time that the account has reached, microseconds UTC; None: no event yet."""
@@ -86,101 +59,18 @@ class AccountDesk:
         self.knowledge = Knowledge(self, tenant_id, account_id, self.desk, self._met)
         self._touched = False
 
-    # --- items
-
-    def item(self, key: bytes) -> Entry | None:
-        """Return a posting or line by its key in the account, or None."""
-        if key not in self._items:
-            value = self.table.get(row_of(self.part, key))
-            content: type[Posting] | type[Line] = Posting if key[:1] == b"o" else Line
-            entry = None if value is None else decode(value, content)
-            self._items[key] = entry
-            if entry is not None and entry.status == OPEN:
-                insort(self._due, (entry.due_at, key))
-        return self._items[key]
-
-    def worded(self, key: bytes) -> Entry:
-        """Return an item that is there, with its words."""
-        entry = self.item(key)
-        assert entry is not None  # it is in the index, or an end of an edge
-        texts = self._texts.pop(key, None)
-        if texts is None:
-            return entry
-        return self.write(with_words(entry, texts))
-
-    def write(self, entry: Entry, texts: Texts = NO_TEXTS) -> Entry:
-        """Insert or replace an item and return it; `texts` of a new one, whose words are not worked out."""
-        key = entry.key
-        before = self.item(key)
-        self._before.setdefault(key, before)
-        if before is not None and before.status == OPEN:
-            del self._due[bisect_left(self._due, (before.due_at, key))]
-        if texts != NO_TEXTS:
-            self._texts[key] = texts
-        old = self._keys_of(key, before)
-        new = self._keys[key] = [*index_keys(entry), *settled_keys(entry)]
-        if old != new:
-            self.index.remove([one for one in old if one not in new] if new else old)
-            self.index.add([one for one in new if one not in old] if old else new)
-        self._items[key] = entry
-        if entry.status == OPEN:
-            insort(self._due, (entry.due_at, key))
-        return entry
-
-    def forget_texts(self, key: bytes) -> None:
-        """Leave an item without words: it is claimed before anybody needed them."""
-        self._texts.pop(key, None)
-
-    def remove(self, key: bytes) -> None:
-        """Delete an item."""
-        entry = self.item(key)
-        assert entry is not None and entry.status != OPEN  # what is open is not forgotten
-        self._before.setdefault(key, entry)
-        self.index.remove(self._keys_of(key, entry))
-        self._keys[key] = []
-        self._items[key] = None
-
-    def _keys_of(self, key: bytes, entry: Entry | None) -> list[bytes]:
-        """Return the index keys that an item has now."""
-        known = self._keys.get(key)
-        if known is None:
-            known = [] if entry is None else [*index_keys(entry), *settled_keys(entry)]
-        return known
-
     def _met(self, key: bytes) -> int:
         entry = self.item(key)
         return 0 if entry is None else entry.information
-
-    # --- due times
-
-    def is_due(self, reached: int) -> bool:
-        """Return whether an item may have fallen due."""
-        return self._stored_due_from <= reached or bool(self._due and self._due[0][0] <= reached)
-
-    def due(self, reached: int, limit: int) -> list[bytes]:
-        """Return the keys of the first items, at most `limit`, that have fallen due."""
-        held = self._due[: bisect_right(self._due, reached, key=lambda one: one[0])]
-        return [key for _, key in islice(merge(held, self._stored_due(reached)), limit)]
-
-    def _stored_due(self, reached: int) -> Iterator[tuple[int, bytes]]:
-        """Yield due items that are not in memory, in order; remember when the next one is due."""
-        prefix = self._own(DUE, "")
-        for entry, row in self.table.scan(prefix):
-            key = item_of(self.part, row)
-            if key in self._items:
-                continue
-            due_at = number_at(entry, len(prefix))
-            if due_at > reached:
-                self._stored_due_from = due_at
-                return
-            yield due_at, key
-        self._stored_due_from = _NEVER
 
     # --- other rows
 
     def edges(self, key: bytes) -> tuple[tuple[bytes, bytes], ...]:
         """Return the edges of an item: the other end, and the evidence."""
-        found = self.get(self._edges_key(key), Edges)
+        row = self._edges_key(key)
+        if row not in self._others and self._has_no_row(key):
+            return ()
+        found = self.get(row, Edges)
         return () if found is None else found.others
 
     def put_edges(self, key: bytes, others: tuple[tuple[bytes, bytes], ...]) -> None:
@@ -191,8 +81,26 @@ class AccountDesk:
         """Return the row under a key, or None."""
         if key not in self._others:
             self._others[key] = _ROWS.read(self.table, key, content)
+        elif content is Day:
+            self._fold(key)
         found: _Row | None = self._others[key]
         return found
+
+    def day(self, key: bytes) -> Day | None:
+        """Return the row of a day under a key, without what has been counted since it was read."""
+        if key not in self._others:
+            self._others[key] = _ROWS.read(self.table, key, Day)
+        found: Day | None = self._others[key]
+        return found
+
+    def _fold(self, key: bytes) -> None:
+        """Work into the row of a day what was counted of it; of a day without a row nothing was."""
+        if self._others[key] is None:
+            return
+        if self.waiting.items:
+            self.settle_in()
+        if key in self.day_counts:
+            self.put(key, self.day_counts.fold(key, self._others[key]))
 
     def put(self, key: bytes, row: msgspec.Struct | None) -> None:
         """Insert or replace a row; None: delete it."""
@@ -202,7 +110,7 @@ class AccountDesk:
     def end(self, ended_at: int, key: bytes) -> None:
         """Remember that the row of a key has ended, event time."""
         if self._ended is None:
-            self._ended = Queue(ENDED, self.table, self._keep_us, *self.account)
+            self._ended = Queue(ENDED, self.table, self.keep_us, *self.account)
         self.to_sweep += self._ended.add(ended_at, key)
 
     def again(self, key: bytes) -> None:
@@ -216,39 +124,30 @@ class AccountDesk:
 
     def close(self) -> None:
         """Write the changed rows."""
-        for key in list(self._texts):  # still open: whoever reads the row needs the words
-            self.worded(key)
-        for key, before in self._before.items():
-            self._write(key, before, self._items[key])
-        for key, is_there in self.index.changes():
-            self._set(key, MARK if is_there else None)
+        there = self.close_items()
+        for key in self.day_counts.days():
+            self._fold(key)
         for key in self._changed:
             row = self._others[key]
-            self._set(key, None if row is None else _ROWS.pack(row))
+            if row is None:
+                self.table.delete(key)
+            else:
+                there.append((key, _ROWS.pack(row)))
+        self.table.put_many(there)
         if self._touched and self.watermark is not None:
             self.table.put(self._own(WATERMARK_ROW.family), pack(Watermark(self.watermark)))
             self.table.put(self._own(DESK_ROW.family), pack(self.desk))
         if self._ended is not None:
             self._ended.write()
 
-    def _write(self, key: bytes, before: Entry | None, after: Entry | None) -> None:
-        row = row_of(self.part, key)
-        old = due_key(self.part, before.due_at, key) if before is not None and before.status == OPEN else None
-        new = due_key(self.part, after.due_at, key) if after is not None and after.status == OPEN else None
-        if old is not None and old != new:
-            self.table.delete(old)
-        if new is not None and old != new:
-            self.table.put(new, row)
-        self._set(row, None if after is None else pack(after))
-
-    def _set(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.table.delete(key)
-        else:
-            self.table.put(key, value)
-
     def _own(self, family: str, *rest: str) -> bytes:
         return row_key(family, *self.account, *rest)
+
+    def _has_no_row(self, key: bytes) -> bool:
+        """Whether an item had no row when this was opened, as far as that is known: then it had no edges."""
+        if key in self._before:
+            return self._before[key] is None
+        return self._items.get(key, self) is None
 
     def _edges_key(self, key: bytes) -> bytes:
         return EDGES_ROW.family.encode() + self.part + b"\0" + key

@@ -74,6 +74,8 @@ def _clean_counterpart(account: AccountDesk, scope: Scope, entry: Entry, item: I
         other = account.item(key)
         if other is None or not is_free(scope, other) or is_rejected(entry, (entry.key, key)):
             continue
+        if other.amount_minor != entry.amount_minor:
+            continue  # as `is_clean` asks, too, for more work
         one = as_item(other)
         if is_clean(one, item) if item.is_line else is_clean(item, one):
             if found is not None:

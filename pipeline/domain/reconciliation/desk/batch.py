@@ -10,7 +10,7 @@ the run: the row path applies them, and the next run reads what they have writte
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +23,8 @@ from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import RowsBothWays
 from pipeline.domain.reconciliation.desk import time
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.reads import keys_of_account, keys_of_item
+from pipeline.domain.reconciliation.desk.clean_path import take
+from pipeline.domain.reconciliation.desk.reads import LineRows, keys_of_account, keys_of_item, rows_of_line
 from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply_to, open_account
 from pipeline.domain.tenants.break_rules import RulesOf, no_rules
 
@@ -63,13 +64,14 @@ class DeskBatch(RuleBatch):
                 if not isinstance(event, ev.BranchTicked)
             ]
         )
-        rows.prefetch(
-            [
-                *(key for account in counts for key in keys_of_account(*account)),
-                *(key for event in events for key in keys_of_item(event)),
-            ]
-        )
-        return _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
+        lines = [rows_of_line(event) if isinstance(event, ev.StatementLine) else None for event in events]
+        keys = [key for account in counts for key in keys_of_account(*account)]
+        for event, line in zip(events, lines, strict=True):
+            keys += keys_of_item(event) if line is None else line.keys
+        rows.prefetch(keys)
+        opened = _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
+        opened.lines = iter(lines)
+        return opened
 
 
 class DeskRun:
@@ -92,14 +94,19 @@ class DeskRun:
 
     def apply(self, event: Any, recorded_at: int) -> None:
         """Apply the next event, of CLASSES. Raises Reject, and nothing has changed then."""
-        if recorded_at != self._at.recorded_at:
-            self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
+        self._apply(event, recorded_at, None)
+
+    def _apply(self, event: Any, recorded_at: int, line: LineRows | None) -> None:
+        time_us = min(event.occurred_at, recorded_at)  # as `time.time_of`
         if isinstance(event, ev.BranchTicked):
-            self._clock.advance(time.time_of(event, self._at))
+            self._clock.advance(time_us)
         else:
             account = self._account(event.tenant_id, event.account_id)
             rules = self._rules_of(event.tenant_id)
-            apply_to(account, self._clock, event, self._at, self.out, rules, self._windows)
+            if not take(account, self._clock, event, time_us, line, self.out, rules):
+                at = Arrival(recorded_at, self._at.partition, self._at.partitions)
+                known = None if line is None else line.line
+                apply_to(account, self._clock, event, at, self.out, rules, self._windows, known)
         self._clock.wake(event, self.out)
 
     def _account(self, tenant_id: str, account_id: str) -> AccountDesk:
@@ -119,6 +126,13 @@ class DeskRun:
 
 class _OpenRun(DeskRun):
     """A run whose outputs are columns (`kernel.batch.OpenRun`)."""
+
+    lines: Iterator[LineRows | None]
+    """Of the events to come: a statement's line as the chain knows it."""
+
+    def apply(self, event: Any, recorded_at: int) -> None:
+        """Apply the next event. Raises Reject, and nothing has changed then."""
+        self._apply(event, recorded_at, next(self.lines))
 
     def close(self) -> Sequence[Block]:
         """Write the changed rows and return the outputs."""

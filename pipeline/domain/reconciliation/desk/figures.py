@@ -38,7 +38,17 @@ def comes(account: AccountDesk, scope: Scope, entry: Entry, tier: str | None = N
     """
     life = scope.life(entry.break_id) if entry.break_id else None
     standing = standing_by(life) if tier is None else tier
-    _note(account, scope, entry, partial(_arrived, entry, standing), begins=True)
+    key = day_of(account, entry)
+    if counts_on(account, scope, entry):
+        account.day_counts.add(key, isinstance(entry, Line), standing, 1, entry.amount_minor)
+    else:
+        arrived = partial(
+            summary.arrived,
+            is_line=isinstance(entry, Line),
+            amount_minor=entry.amount_minor,
+            standing=standing,
+        )
+        note(account, scope, entry.currency, booked_day_of(entry), arrived, begins=True)
     return entry if entry.standing == standing else msgspec.structs.replace(entry, standing=standing)
 
 
@@ -52,7 +62,11 @@ def stands(account: AccountDesk, scope: Scope, entry: Entry, standing: str) -> E
 
 def moves(account: AccountDesk, scope: Scope, entry: Entry, standing: str) -> None:
     """Count an item under another standing, which whoever writes it gives it."""
-    _note(account, scope, entry, partial(_moved, entry, standing))
+    key = day_of(account, entry)
+    if counts_on(account, scope, entry):  # else its day is counted no more
+        counts, is_line = account.day_counts, isinstance(entry, Line)
+        counts.add(key, is_line, entry.standing, -1, entry.amount_minor)
+        counts.add(key, is_line, standing, 1, entry.amount_minor)
 
 
 def standing_by(life: Life | None) -> str:
@@ -119,18 +133,15 @@ def note(
         account.put(key, noted)
 
 
-def _note(
-    account: AccountDesk, scope: Scope, entry: Entry, change: Callable[[Day], Day], *, begins: bool = False
-) -> None:
-    note(account, scope, entry.currency, booked_day_of(entry), change, begins=begins)
+def day_of(account: AccountDesk, entry: Entry) -> bytes:
+    """Return the row key of an item's day."""
+    return day_key(*account.account, entry.currency, booked_day_of(entry))
 
 
-def _arrived(entry: Entry, standing: str, day: Day) -> Day:
-    return summary.arrived(day, isinstance(entry, Line), entry.amount_minor, standing)
-
-
-def _moved(entry: Entry, standing: str, day: Day) -> Day:
-    return summary.moved(day, isinstance(entry, Line), entry.amount_minor, entry.standing, standing)
+def counts_on(account: AccountDesk, scope: Scope, entry: Entry) -> bool:
+    """Whether the day of an item has a row that counts on (`summary.noted`)."""
+    known = account.day(day_of(account, entry))
+    return known is not None and not scope.is_over(known.ended_at)
 
 
 def _is_open(life: Life | None) -> bool:

@@ -1,14 +1,16 @@
 """The ordered index of one account while events are applied: stored rows, and what has changed since.
 
-    add, remove -> in memory -> up, down, of_reference: both merged -> changes -> rows
+    add, remove -> in memory -> up, down: both merged -> changes -> rows
 
-What is added and removed within a run is never written. A short index is read completely at the first
-look-up, and not scanned any more.
+What is added and removed within a run is never written. It has sections: references, amounts and words of
+each side, and matched items. A short section is read completely at the first look-up in it, and not scanned
+any more: so open items of one side do not make look-ups of the other side slow.
 """
 
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice
@@ -19,7 +21,9 @@ from pipeline.domain.kernel.rows import RowsBothWays, row_key
 from pipeline.domain.reconciliation.desk.rows import INDEX
 
 LOAD_PER_EVENT = 4
-"""An index is read completely if it has at most this many rows for each event to be applied."""
+"""A section is read completely if it has at most this many rows for each event to be applied."""
+_REFERENCE, _SETTLED = b"r"[0], b"s"[0]
+_NO_KEYS: list[bytes] = []
 
 
 class Index:
@@ -29,16 +33,18 @@ class Index:
         self._rows = rows
         self._head = row_key(INDEX, tenant_id, account_id, "")
         self._load_max = LOAD_PER_EVENT * events
-        self._loaded: bool | None = None
-        """Whether all of it is in memory; None: nobody has looked yet."""
-        self._sorted = SortedList()
-        """The keys in memory that are of no reference, in order, ..."""
-        self._fresh: dict[bytes, None] = {}
+        self._loaded: dict[bytes, bool] = {}
+        """Whether all of a section is in memory; of those in which somebody has looked."""
+        self._sorted: defaultdict[bytes, SortedList] = defaultdict(SortedList)
+        """The keys in memory that are of no reference, by section, in order, ..."""
+        self._fresh: defaultdict[bytes, dict[bytes, None]] = defaultdict(dict)
         """... but for those that nobody has looked for yet: most are gone again by then."""
         self._held: dict[bytes, None] = {}
         """The keys in memory."""
         self._by_reference: dict[bytes, list[bytes]] = {}
         """Those of references, by what is before the item, in order."""
+        self._references_held: Counter[bytes] = Counter()
+        """How many of these there are, by section."""
         self._stored: set[bytes] = set()
         """Those in memory that are rows."""
         self._gone: dict[bytes, None] = {}
@@ -46,46 +52,72 @@ class Index:
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Add keys that are not in the index."""
+        held, gone = self._held, self._gone
         for key in keys:
-            if key in self._held:
+            if key in held:
                 continue
-            if key in self._gone:
-                del self._gone[key]
+            if key in gone:
+                del gone[key]
                 self._stored.add(key)
             self._hold(key)
 
     def remove(self, keys: Iterable[bytes]) -> None:
         """Remove keys that are in the index."""
+        held, stored = self._held, self._stored
         for key in keys:
-            if key not in self._held:
+            if key not in held:
                 self._gone[key] = None
                 continue
-            del self._held[key]
-            if key in self._stored:
-                self._stored.discard(key)
+            del held[key]
+            if key in stored:
+                stored.discard(key)
                 self._gone[key] = None
-            if key[:1] == b"r":
-                self._by_reference[_before_item(key)].remove(key)
-            elif key in self._fresh:
-                del self._fresh[key]
+            if key[0] == _REFERENCE:
+                self._drop_reference(key)
+                continue
+            section = _section_of(key)
+            if key in self._fresh[section]:
+                del self._fresh[section][key]
             else:
-                self._sorted.remove(key)
+                self._sorted[section].remove(key)
 
     def up(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
-        """Return the first keys in [low, high), ascending, at most `limit`."""
-        is_loaded = self._is_loaded()
-        held = self._held_up(low, high)
-        if is_loaded:
-            return list(islice(held, limit))
+        """Return the first keys in [low, high), ascending, at most `limit`; all with a reference, or none."""
+        section = _section_of(low)
+        is_loaded = self._is_loaded(section)
+        if low[0] == _REFERENCE:
+            held = self._by_reference.get(low, _NO_KEYS)
+            if is_loaded:
+                return held[:limit]
+        else:
+            held = self._in_order(section).irange(low, high, (True, False))
+            if is_loaded:
+                return list(islice(held, limit))
         return list(islice(merge(held, self._stored_up(low, high)), limit))
 
     def down(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
-        """Return the last keys in [low, high), descending, at most `limit`."""
-        is_loaded = self._is_loaded()
-        held = self._held_down(low, high)
+        """Return the last keys in [low, high), descending, at most `limit`; not of references."""
+        section = _section_of(low)
+        is_loaded = self._is_loaded(section)
+        held = self._in_order(section).irange(low, high, (True, False), reverse=True)
         if is_loaded:
             return list(islice(held, limit))
         return list(islice(merge(held, self._stored_down(low, high), reverse=True), limit))
+
+    def of_references(self, side: bytes, references: Iterable[str], limit: int) -> list[bytes]:
+        """Return the keys of items of a side (`blocking.side_of`) with one of some references, each once.
+
+        At most `limit` of each reference.
+        """
+        section = b"r" + side
+        if self._is_loaded(section) and not self._references_held[section]:
+            return _NO_KEYS
+        found: dict[bytes, None] = {}
+        for one in references:
+            head = section + one.encode() + b"\0"
+            for key in self.up(head, head + b"\xff", limit):
+                found[key[len(head) :]] = None
+        return list(found)
 
     def changes(self) -> Iterator[tuple[bytes, bool]]:
         """Yield the changed rows: (key of the row, whether it is there now)."""
@@ -97,38 +129,46 @@ class Index:
 
     def _hold(self, key: bytes) -> None:
         self._held[key] = None
-        if key[:1] == b"r":
-            insort(self._by_reference.setdefault(_before_item(key), []), key)
+        if key[0] == _REFERENCE:
+            head = key[: key.index(b"\0") + 1]
+            self._references_held[key[:2]] += 1
+            known = self._by_reference.get(head)
+            if known is None:
+                self._by_reference[head] = [key]
+            else:
+                insort(known, key)
         else:
-            self._fresh[key] = None
+            self._fresh[_section_of(key)][key] = None
 
-    def _is_loaded(self) -> bool:
-        if self._loaded is None:
-            found = [key for key, _ in islice(self._rows.scan(self._head), self._load_max + 1)]
-            self._loaded = len(found) <= self._load_max
-            for row in found if self._loaded else ():
-                key = row[len(self._head) :]
+    def _drop_reference(self, key: bytes) -> None:
+        head = key[: key.index(b"\0") + 1]
+        self._references_held[key[:2]] -= 1
+        known = self._by_reference[head]
+        if len(known) > 1:
+            known.remove(key)
+        else:
+            del self._by_reference[head]
+
+    def _is_loaded(self, section: bytes) -> bool:
+        loaded = self._loaded.get(section)
+        if loaded is None:
+            prefix, start = self._head + section, len(self._head)
+            found = [key for key, _ in islice(self._rows.scan(prefix), self._load_max + 1)]
+            loaded = self._loaded[section] = len(found) <= self._load_max
+            for row in found if loaded else ():
+                key = row[start:]
                 if key not in self._held and key not in self._gone:
                     self._stored.add(key)
                     self._hold(key)
-        return self._loaded
+        return loaded
 
-    def _in_order(self) -> SortedList:
-        """Return the keys in memory that are of no reference, in order."""
-        if self._fresh:
-            self._sorted.update(self._fresh)
-            self._fresh.clear()
-        return self._sorted
-
-    def _held_up(self, low: bytes, high: bytes) -> Iterator[bytes]:
-        if low[:1] == b"r":
-            return (key for key in self._by_reference.get(low, ()) if low <= key < high)
-        found: Iterator[bytes] = self._in_order().irange(low, high, (True, False))
-        return found
-
-    def _held_down(self, low: bytes, high: bytes) -> Iterator[bytes]:
-        found: Iterator[bytes] = self._in_order().irange(low, high, (True, False), reverse=True)
-        return found
+    def _in_order(self, section: bytes) -> SortedList:
+        """Return the keys in memory of a section that is not of references, in order."""
+        in_order, fresh = self._sorted[section], self._fresh[section]
+        if fresh:
+            in_order.update(fresh)
+            fresh.clear()
+        return in_order
 
     def _stored_up(self, low: bytes, high: bytes) -> Iterator[bytes]:
         head = len(self._head)
@@ -149,9 +189,9 @@ class Index:
                 yield key
 
 
-def _before_item(key: bytes) -> bytes:
-    """Return the part of a reference's key before the item: side, reference, NUL."""
-    return key[: key.index(b"\0") + 1]
+def _section_of(key: bytes) -> bytes:
+    """Return what the keys of a section begin with: letter and side; of matched items the letter."""
+    return key[:1] if key[0] == _SETTLED else key[:2]
 
 
 def _common(low: bytes, high: bytes) -> bytes:

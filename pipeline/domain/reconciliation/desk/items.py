@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 
@@ -31,8 +30,7 @@ from pipeline.domain.reconciliation.scoring.item import CHARGE, Item
 from pipeline.domain.reconciliation.texts.charges import says_charge
 from pipeline.domain.reconciliation.texts.inside import references_inside
 from pipeline.domain.reconciliation.texts.instructed import instructed_amount
-from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
-from pipeline.domain.reconciliation.texts.references import normal_reference
+from pipeline.domain.reconciliation.texts.references import strong_reference
 from pipeline.domain.reconciliation.texts.words import word_tokens
 
 DESCRIPTION, COUNTERPARTY = "description", "counterparty"
@@ -41,10 +39,11 @@ KINDS = frozenset({"FEE", "REVERSAL", "BATCH", "INFORMATION"})
 """What a statement may say of a line; another text counts as nothing."""
 
 
+_NOTHING: dict[str, str] = {}
 _ONE_WORD = re.compile(r"[A-Za-z0-9._/-]*")
 
 
-class Texts(NamedTuple):
+class Texts(msgspec.Struct, frozen=True, gc=False):
     """What an item's words are worked out from."""
 
     free: tuple[str, ...] = ()
@@ -56,62 +55,64 @@ NO_TEXTS = Texts()
 
 def posting_of(event: ev.PostingRecorded) -> tuple[Posting, Texts]:
     """Return a posting, not due yet, and its texts."""
-    said = event.metadata or {}
+    said = event.metadata or _NOTHING
     description, party = said.get(DESCRIPTION, ""), said.get(COUNTERPARTY, "")
     reference = event.reference or ""
-    own = _strong((event.payment_id or "", event.entry_id))
-    inside = _inside((_with_others(reference), description))
-    references = tuple(dict.fromkeys((*own, *_strong((reference,)), *inside)))
-    free = tuple(filter(None, (reference, event.purpose or "", description, party)))
+    found: dict[str, None] = {}
+    _add_strong(found, (event.payment_id, event.entry_id))
+    own = len(found)
+    _add_strong(found, (reference,))
+    _add_inside(found, (_with_others(reference), description))
     posting = Posting(
-        tenant_id=event.tenant_id,
-        account_id=event.account_id,
-        posting_id=event.posting_id,
-        currency=event.currency,
-        amount_minor=event.amount_minor if event.side == "CREDIT" else -event.amount_minor,
-        day=event.occurred_at // MICROSECONDS_PER_DAY,
-        sequence=event.account_sequence,
-        due_at=0,
-        ids=(),
-        references=references[:REFERENCES_MAX],
-        own_ids=len(own),
+        event.tenant_id,
+        event.account_id,
+        event.posting_id,
+        event.currency,
+        event.amount_minor if event.side == "CREDIT" else -event.amount_minor,
+        event.occurred_at // MICROSECONDS_PER_DAY,
+        event.account_sequence,
+        0,
+        (),
+        tuple(found)[:REFERENCES_MAX],
+        own_ids=own,
     )
-    return posting, Texts(free, (party,) if party else ())
+    free = [text for text in (reference, event.purpose, description, party) if text]
+    return posting, Texts(tuple(free), (party,) if party else ())
 
 
 def line_of(event: ev.StatementLine, line_id: str, content: bytes, twin: bytes) -> tuple[Line, Texts]:
     """Return a line, not due yet, and its texts. `line_id`, `content`, `twin`: as the chain says."""
-    name, account = event.counterparty_name or "", event.counterparty_account or ""
+    description, name, account = event.description, event.counterparty_name, event.counterparty_account
     reference = event.external_reference or ""
-    named = _strong((reference, event.end_to_end_id or "", event.bank_reference or ""))
-    inside = _inside((event.description, _with_others(reference)))
-    references = tuple(dict.fromkeys((*named, *inside)))
-    original = instructed_amount(event.description, event.currency)
+    found: dict[str, None] = {}
+    _add_strong(found, (reference, event.end_to_end_id, event.bank_reference))
+    _add_inside(found, (description, _with_others(reference)))
+    original = instructed_amount(description, event.currency)
     if event.original_amount_minor is not None and event.original_currency:
         original = abs(event.original_amount_minor), event.original_currency
     line = Line(
-        tenant_id=event.tenant_id,
-        account_id=event.account_id,
-        statement_id=event.statement_id,
-        line_no=event.line_no,
-        currency=event.currency,
-        amount_minor=event.amount_minor,
-        day=event.value_date,
-        due_at=0,
-        reference="",
-        content=content,
-        ripe=False,
+        event.tenant_id,
+        event.account_id,
+        event.statement_id,
+        event.line_no,
+        event.currency,
+        event.amount_minor,
+        event.value_date,
+        0,
+        "",
+        content,
+        False,
         line_id=line_id,
-        references=references[:REFERENCES_MAX],
+        references=tuple(found)[:REFERENCES_MAX],
         booked_day=event.booked_at // MICROSECONDS_PER_DAY,
         kind=_kind_of(event),
         original=original,
         fee_minor=event.fee_minor or 0,
-        details=_details(event),
+        details=_details(event) if event.details else (),
         twin=twin,
     )
-    free = tuple(filter(None, (event.description, name, reference)))
-    return line, Texts(free, (name,) if name else (account,) if account else ())
+    free = [text for text in (description, name, reference) if text]
+    return line, Texts(tuple(free), (name,) if name else (account,) if account else ())
 
 
 def _kind_of(event: ev.StatementLine) -> str:
@@ -136,7 +137,10 @@ def _details(
         if one.amount_minor is None or (one.currency or event.currency) != event.currency:
             return ()
         texts = [text for text in (one.reference, one.description) if text]
-        references = tuple(dict.fromkeys((*_strong((one.reference or "",)), *_inside(texts))))
+        found_in: dict[str, None] = {}
+        _add_strong(found_in, (one.reference,))
+        _add_inside(found_in, texts)
+        references = tuple(found_in)
         party = word_tokens((one.counterparty,)) if one.counterparty else ()
         words = word_tokens([*texts, one.counterparty or ""])
         amount = sign * abs(one.amount_minor)
@@ -146,20 +150,30 @@ def _details(
 
 def _strong(texts: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for text in texts:
-        form = normal_reference(text) if text and "\0" not in text else ""
-        if form and not is_placeholder(form):
-            found[form] = None
+    _add_strong(found, texts)
     return tuple(found)
+
+
+def _add_strong(found: dict[str, None], texts: Iterable[str | None]) -> None:
+    """Add texts that are references as a whole."""
+    for text in texts:
+        if text and "\0" not in text:
+            form = strong_reference(text)
+            if form:
+                found[form] = None
+
+
+def _add_inside(found: dict[str, None], texts: Iterable[str]) -> None:
+    """Add the references inside texts."""
+    for text in texts:
+        if text:
+            for one in references_inside(text):
+                found[one] = None
 
 
 def _with_others(reference: str) -> str:
     """Return a reference if others may be inside it; nothing of a single word: it is all that is inside."""
     return "" if _ONE_WORD.fullmatch(reference) else reference
-
-
-def _inside(texts: Iterable[str]) -> list[str]:
-    return [one for text in texts if text for one in references_inside(text)]
 
 
 def with_words(entry: Entry, texts: Texts) -> Entry:
@@ -192,13 +206,30 @@ def as_item(entry: Entry) -> Item:
     """Return an item as matching sees it; its words are those that its row has."""
     if isinstance(entry, Posting):
         return Item(
-            *(entry.key, False, entry.currency, entry.amount_minor, entry.day, entry.day),
-            *(entry.references, entry.own_ids, entry.words, entry.counterparty),
+            entry.key,
+            False,
+            entry.currency,
+            entry.amount_minor,
+            entry.day,
+            entry.day,
+            entry.references,
+            entry.own_ids,
+            entry.words,
+            entry.counterparty,
         )
-    booked = booked_day_of(entry)
     return Item(
-        *(entry.key, True, entry.currency, entry.amount_minor, entry.day, booked),
-        *(entry.references, 0, entry.words, entry.counterparty, entry.kind, entry.original),
+        entry.key,
+        True,
+        entry.currency,
+        entry.amount_minor,
+        entry.day,
+        booked_day_of(entry),
+        entry.references,
+        0,
+        entry.words,
+        entry.counterparty,
+        entry.kind,
+        entry.original,
     )
 
 
@@ -216,7 +247,7 @@ def index_keys(entry: Entry) -> list[bytes]:
     if entry.status in (CLAIMED, INFORMATION) or entry.form == EARLIER:
         return []
     item = as_item(entry)
-    return first_keys(item) + keys_of_words(item, entry.sought)
+    return first_keys(item) + keys_of_words(item, entry.sought) if entry.sought else first_keys(item)
 
 
 def settled_keys(entry: Entry) -> list[bytes]:
@@ -228,4 +259,6 @@ def settled_keys(entry: Entry) -> list[bytes]:
         return []
     if isinstance(entry, Posting) and entry.tier == REFERENCE:
         return []
-    return [b"s" + one.encode() + b"\0" + entry.key for one in settled_names(as_item(entry))]
+    names = entry.references or settled_names(as_item(entry))
+    end = b"\0" + entry.key
+    return [b"s" + one.encode() + end for one in names]

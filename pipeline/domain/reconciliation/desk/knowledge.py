@@ -7,7 +7,7 @@ needed, so that a run of events and the same events one by one know the same.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol, TypeVar
 from zlib import crc32
@@ -29,6 +29,7 @@ from pipeline.domain.reconciliation.scoring.information import rarity
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.lags import usual_lag
 from pipeline.domain.reconciliation.scoring.weights import Weights, from_json
+from pipeline.domain.reconciliation.texts.placeholders import is_constant
 
 PAGES = 64
 PAGE_WORDS_MAX = 128
@@ -129,8 +130,21 @@ def _bounded(counts: dict[int, int]) -> dict[int, int]:
 
 def note_references(counters: dict[int, int], references: Iterable[str]) -> None:
     """Count the references of an item that has come, other than own ids, in place."""
-    for one in references:
-        number = crc32(one.encode())
+    _note(counters, [crc32(one.encode()) for one in references])
+
+
+def note_unless_constant(counters: dict[int, int], references: Sequence[str]) -> bool:
+    """Count references as `note_references`, if none of them may be a constant then; return whether."""
+    numbers = [crc32(one.encode()) for one in references]
+    for number in numbers:
+        if number in counters and is_constant(counters[number] + len(numbers)):
+            return False
+    _note(counters, numbers)
+    return True
+
+
+def _note(counters: dict[int, int], numbers: list[int]) -> None:
+    for number in numbers:
         if number in counters:
             counters[number] += 1
         elif len(counters) < CONSTANTS_MAX:

@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.rows import row_key
-from pipeline.domain.reconciliation.chain.inputs import line_of
+from pipeline.domain.reconciliation.chain.inputs import Named, line_of, named
 from pipeline.domain.reconciliation.chain.rows import content_key, history_key, series_key
 from pipeline.domain.reconciliation.desk.broadcasts import Broadcast, key_of
-from pipeline.domain.reconciliation.desk.rows import DESK_ROW, posting_item, row_of
+from pipeline.domain.reconciliation.desk.rows import DESK_ROW, line_item, posting_item, row_of
 from pipeline.domain.reconciliation.desk.time import CLOCK_KEY
 from pipeline.domain.reconciliation.item_rows import ENDED, watermark_key
+
+
+class LineRows(msgspec.Struct, frozen=True, gc=False):
+    """A statement's line as the chain knows it, and the keys of its rows."""
+
+    line: Named
+    content: bytes
+    series: bytes
+    item: bytes
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys."""
+        return self.content, self.series, self.item
 
 
 def keys(event: Any) -> Iterable[bytes]:
@@ -37,8 +53,19 @@ def keys_of_item(event: Any) -> tuple[bytes, ...]:
     if isinstance(event, ev.PostingRecorded):
         return (row_of(row_key("", *account), posting_item(event.posting_id)),)
     if isinstance(event, ev.StatementLine):
-        series = series_key(account, event.currency, event.statement_id)
-        return content_key(account, line_of(event).content), series
+        return rows_of_line(event).keys
     if isinstance(event, ev.StatementClosed):
         return series_key(account, event.currency, event.statement_id), history_key(account, event.currency)
     return ()
+
+
+def rows_of_line(event: ev.StatementLine) -> LineRows:
+    """Return a statement's line as the chain knows it, and the keys of the rows that it needs."""
+    account = event.tenant_id, event.account_id
+    line = named(line_of(event))
+    return LineRows(
+        line,
+        content_key(account, line.line.content),
+        series_key(account, event.currency, event.statement_id),
+        row_of(row_key("", *account), line_item(line.key.decode())),
+    )

@@ -6,6 +6,7 @@ The events of breaks are those of `breaks`; here is which break an item or a sta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import derived_id, envelope
@@ -16,7 +17,7 @@ from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.chain.findings import Finding, Outcome
 from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.rows import Entry, Line, Posting
+from pipeline.domain.reconciliation.desk.rows import REFERENCE, Entry, Line, Posting
 from pipeline.domain.reconciliation.groups.kinds import Named
 from pipeline.domain.reconciliation.scoring.features import Evidence
 from pipeline.domain.reconciliation.scoring.weights import Weights
@@ -53,7 +54,9 @@ def say_matched(
     ids = tuple(one.posting_id for one in postings)
     actor = getattr(scope.cause, "actor", None)
     event: ev.ItemMatched | ev.PostingsNetted
-    if not lines:
+    if tier == REFERENCE:
+        event = pair_matched(scope.cause, lines[0], ids[0])
+    elif not lines:
         event = ev.PostingsNetted(
             *envelope(scope.cause, f"postings_netted/{ids[0]}"),
             account_id=scope.cause.account_id,
@@ -66,8 +69,8 @@ def say_matched(
         )
     else:
         first = lines[0]
-        over = sum(one.amount_minor for one in lines) - sum(one.amount_minor for one in postings)
-        differs = bool(over) and len({one.currency for one in entries}) == 1
+        over = sum([one.amount_minor for one in lines]) - sum([one.amount_minor for one in postings])
+        differs = over != 0 and len({one.currency for one in entries}) == 1
         event = ev.ItemMatched(
             *envelope(scope.cause, f"item_matched/{name_of(first)}"),
             statement_id=first.statement_id,
@@ -86,6 +89,22 @@ def say_matched(
             actor=actor,
         )
     scope.out.emit(TOPIC, scope.record_key, event)
+
+
+def pair_matched(cause: Any, line: Line, posting_id: str) -> ev.ItemMatched:
+    """Return what is said of a clean pair, by an event that has come."""
+    return ev.ItemMatched(
+        *envelope(cause, f"item_matched/{name_of(line)}"),
+        line.statement_id,
+        line.line_no,
+        cause.account_id,
+        (posting_id,),
+        REFERENCE,
+        line.amount_minor,
+        line.currency,
+        line.line_id or None,
+        actor=getattr(cause, "actor", None),
+    )
 
 
 def suggest(

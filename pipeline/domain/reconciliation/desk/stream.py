@@ -22,9 +22,9 @@ from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.chain.closings import arrive_closing
 from pipeline.domain.reconciliation.chain.findings import CLOSED, NEW, REPEAT, Moment, Outcome
 from pipeline.domain.reconciliation.chain.history import fall_stale
-from pipeline.domain.reconciliation.chain.inputs import closing_of, day_of
+from pipeline.domain.reconciliation.chain.inputs import Named, closing_of, day_of, named
 from pipeline.domain.reconciliation.chain.inputs import line_of as chain_line_of
-from pipeline.domain.reconciliation.chain.lines import arrive_line
+from pipeline.domain.reconciliation.chain.lines import arrive_named
 from pipeline.domain.reconciliation.desk import figures, time
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.arriving import arrive
@@ -91,8 +91,12 @@ def apply_to(
     out: Outbox,
     rules: BreakRules = NO_RULES,
     windows: Windows = WINDOWS,
+    line: Named | None = None,
 ) -> None:
-    """Apply one event to the rows of its account; a `Reject` leaves them unchanged."""
+    """Apply one event to the rows of its account; a `Reject` leaves them unchanged.
+
+    `line`: of a statement's line, if the caller has worked it out (`named_line`).
+    """
     keep_us = windows.both_days * MICROSECONDS_PER_DAY
     if isinstance(event, ev.ReconciliationContinued):
         reached = time.pass_time(account, clock)
@@ -105,18 +109,23 @@ def apply_to(
     scope = Scope(event, reached, account.table, out, rules, keep_us, account.end)
     if isinstance(event, ITEMS):
         _check(event, time_us, scope)
-    if not _take(account, scope, event, at):
+    if not _take(account, scope, event, at, line):
         return
     time.move_on(account, clock, time_us)
     _settle(account, scope, out)
 
 
-def _take(account: AccountDesk, scope: Scope, event: Any, at: Arrival) -> bool:
+def named_line(event: ev.StatementLine) -> Named:
+    """Return a statement's line as the chain knows it."""
+    return named(chain_line_of(event))
+
+
+def _take(account: AccountDesk, scope: Scope, event: Any, at: Arrival, line: Named | None) -> bool:
     """Do what an event says; return whether it says anything new."""
     if isinstance(event, ev.PostingRecorded):
         return _posting(account, scope, event)
     if isinstance(event, ev.StatementLine):
-        return _line(account, scope, event)
+        return _line(account, scope, event, line or named_line(event))
     if isinstance(event, ev.StatementClosed):
         return _closing(account, scope, event)
     bound_claim, bound_undo = partial(claim, account, scope), partial(undo, account, scope)
@@ -131,10 +140,12 @@ def _check(event: Any, time_us: int, scope: Scope) -> None:
     is_named = tenant and account and currency and (own or not is_posting)
     if not is_named or "\0" in f"{tenant}{account}{currency}{own}":
         raise Reject("malformed_id", "an id or currency is empty or holds a NUL character")
-    is_closing = isinstance(event, ev.StatementClosed)
-    for name in ("opening_balance_minor", "closing_balance_minor") if is_closing else ("amount_minor",):
-        if abs(getattr(event, name)) > AMOUNT_LIMIT:
-            raise Reject("overflow", "an amount is too large")
+    if isinstance(event, ev.StatementClosed):
+        largest = max(abs(event.opening_balance_minor), abs(event.closing_balance_minor))
+    else:
+        largest = abs(event.amount_minor)
+    if largest > AMOUNT_LIMIT:
+        raise Reject("overflow", "an amount is too large")
     if scope.watermark - time_us > scope.keep_us:
         raise Reject("too_old", "another event of the account is later by more than both windows")
 
@@ -149,14 +160,13 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
     return True
 
 
-def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine) -> bool:
+def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, line: Named) -> bool:
     if _came_before(account, scope, event):
         return False
-    line = chain_line_of(event)
-    told = arrive_line(account, _moment(account, scope), line)
+    told = arrive_named(account, _moment(account, scope), line)
     say_told(account, scope, told, event.value_date)
     if told.what == NEW:
-        entry, texts = line_of(event, told.key.decode(), line.content, told.twin)
+        entry, texts = line_of(event, told.key.decode(), line.line.content, told.twin)
         arrive(account, scope, entry, texts)
     _adopt(account, scope, told)
     return told.what != REPEAT or bool(told.adopted)
@@ -220,10 +230,16 @@ def _moment(account: AccountDesk, scope: Scope) -> Moment:
 
 def _settle(account: AccountDesk, scope: Scope, out: Outbox) -> None:
     """Do what is due, as far as one event may, and let go what is over."""
-    is_left = take_over(account, scope, partial(arrive, account, scope))
+    is_left = account.desk.earlier and take_over(account, scope, partial(arrive, account, scope))
     _fall_stale(account, scope)
-    is_left = time.settle(account, partial(step, account, scope)) or is_left
+    if account.due_times.is_due(scope.watermark):
+        is_left = time.settle(account, partial(step, account, scope)) or is_left
     time.continue_if(is_left, account, scope.cause, out)
+    sweep_due(account, scope)
+
+
+def sweep_due(account: AccountDesk, scope: Scope) -> None:
+    """Let go what is over, of what has come up."""
     if account.to_sweep:
         keys, account.to_sweep = account.to_sweep, []
         sweep(account, scope, _moment(account, scope), keys)

@@ -179,7 +179,7 @@ def pass_time(account: AccountDesk, clock: BranchClock) -> int | None:
 
 def may_fall_due(account: AccountDesk) -> bool:
     """Whether time alone can change anything in an account: it has open items, or expects statements."""
-    return bool(account.due(_ANY_TIME, 1)) or bool(account.desk.stale) or account.desk.earlier
+    return bool(account.due_times.due(_ANY_TIME, 1)) or bool(account.desk.stale) or account.desk.earlier
 
 
 def settle(account: AccountDesk, step: Step, units: int = UNITS_MAX) -> bool:
@@ -188,8 +188,8 @@ def settle(account: AccountDesk, step: Step, units: int = UNITS_MAX) -> bool:
     Raises AssertionError for a step that leaves its item where it was.
     """
     reached = account.watermark
-    while reached is not None and units > 0 and account.is_due(reached):
-        keys = account.due(reached, units)
+    while reached is not None and units > 0 and account.due_times.is_due(reached):
+        keys = account.due_times.due(reached, units)
         if not keys:
             return False
         for key in keys:
@@ -200,7 +200,9 @@ def settle(account: AccountDesk, step: Step, units: int = UNITS_MAX) -> bool:
             after = account.item(key)
             if after is not None and after.status == OPEN and _place(after) <= _place(entry):
                 raise AssertionError("a step brings its item further: else it would be done for ever")
-    return reached is not None and account.is_due(reached) and bool(account.due(reached, 1))
+    return (
+        reached is not None and account.due_times.is_due(reached) and bool(account.due_times.due(reached, 1))
+    )
 
 
 def _place(entry: Entry) -> tuple[int, int, int]:

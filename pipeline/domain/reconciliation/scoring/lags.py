@@ -27,8 +27,9 @@ NO_LAGS: Lags = (0,) * (DAYS_MAX + 1)
 def with_lag(lags: Lags, days: int) -> Lags:
     """Return the lags with one more confirmed pair; a line that came first counts as 0 days."""
     at = min(max(days, 0), DAYS_MAX)
-    counted = (*lags[:at], lags[at] + 1, *lags[at + 1 :])
-    return tuple(one // 2 for one in counted) if sum(counted) >= COUNTED_MAX else counted
+    counted = [*lags]
+    counted[at] += 1
+    return tuple([one // 2 for one in counted] if sum(counted) >= COUNTED_MAX else counted)
 
 
 def usual_lag(lags: Lags, or_else: int = 0) -> int:

@@ -7,7 +7,7 @@ Further inside a text the same word may be what somebody pays for: `Miller freig
 from __future__ import annotations
 
 from pipeline.domain.kernel.protected_texts import protected_text
-from pipeline.domain.reconciliation.texts.plain import plain, runs
+from pipeline.domain.reconciliation.texts.plain import first_runs, plain
 
 _FEES = frozenset(
     (
@@ -42,7 +42,7 @@ def says_charge(text: str) -> bool:
     """Return whether a booking text begins as the one of a fee does."""
     if (protected := protected_text(text)) is not None:
         return protected.says_charge
-    for word in runs(plain(text))[:WORDS_MAX]:
+    for word in first_runs(plain(text), WORDS_MAX):
         if word in _FEES:
             return True
         if word not in _BEFORE:

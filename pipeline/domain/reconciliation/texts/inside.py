@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 
 from pipeline.domain.kernel.protected_texts import REFERENCES_MAX, protected_text
-from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
 from pipeline.domain.reconciliation.texts.plain import plain
-from pipeline.domain.reconciliation.texts.references import normal_reference
+from pipeline.domain.reconciliation.texts.references import strong_reference
 from schemas.remittance import TEXT_CHARS_MAX, split
 
 _CHARS_MIN, _CHARS_MAX = 6, 36
 _DIGITS_MIN = 3
 
-_WORD = re.compile(r"[^\s,;:()\[\]{}<>|+\"'?*#=]{" + f"{_CHARS_MIN},}}")
-"""A word that is long enough."""
+_APART = {code: " " if chr(code) in ",;:()[]{}<>|+\"'?*#=" else chr(code) for code in range(128)}
+"""What ASCII characters are in a text whose words are parted by white space only."""
 _DIGITS = re.compile(r"\d[^\d]*\d[^\d]*\d")
+"""As many digits as _DIGITS_MIN."""
 _CREDITOR = re.compile(r"[Rr][Ff]\d\d")
 _TAG = re.compile(r"(EREF|KREF|MREF|ABWA|SVWZ|IREF|PREF|RTRN)\+")
 _DATE = re.compile(
@@ -39,19 +39,22 @@ def references_inside(text: str) -> tuple[str, ...]:
     """
     if (protected := protected_text(text)) is not None:
         return protected.references
-    if _DIGITS.search(text) is None:
+    if not text.isascii() and _DIGITS.search(text) is None:
         return ()
-    found: dict[str, None] = {}
-    if _CREDITOR.search(text) and len(text) <= TEXT_CHARS_MAX:
+    words, found = plain(text), dict[str, None]()
+    if "RF" in words and len(text) <= TEXT_CHARS_MAX and _CREDITOR.search(text):
         creditor = split(text).creditor_reference
         if creditor is not None:
             found[creditor] = None
-    words = plain(text)
-    for match in _WORD.finditer(_TAG.sub(" ", words) if "+" in words else words):
-        word = match[0].strip("-/._")
+    if "+" in words:
+        words = _TAG.sub(" ", words)
+    for word in words.translate(_APART).split():
+        if len(word) < _CHARS_MIN or word.isalpha():
+            continue
+        word = word.strip("-/._")
         if _looks_like_one(word):
-            form = normal_reference(word)
-            if not is_placeholder(form):
+            form = strong_reference(word)
+            if form:
                 found.setdefault(form)
         if len(found) >= REFERENCES_MAX:
             break
@@ -59,8 +62,14 @@ def references_inside(text: str) -> tuple[str, ...]:
 
 
 def _looks_like_one(word: str) -> bool:
+    """Whether a word is as long and has as many digits as a reference, and is neither amount nor date."""
     if not _CHARS_MIN <= len(word) <= _CHARS_MAX:
         return False
-    if sum(map(str.isdigit, word)) < _DIGITS_MIN:
+    if word.isascii():
+        if _DIGITS.search(word) is None:
+            return False
+    elif sum(map(str.isdigit, word)) < _DIGITS_MIN:
         return False
-    return _DATE.fullmatch(word) is None and _AMOUNT.fullmatch(word) is None
+    if "." in word and _AMOUNT.fullmatch(word):
+        return False
+    return not word[0].isdecimal() or _DATE.fullmatch(word) is None

@@ -18,7 +18,7 @@ _NUMBER = r"(?:\d{1,3}(?:[.,' ]\d{3})+|\d+)(?:[.,]\d{2,4})?"
 _END = r"(?![A-Z0-9]|[.,]\d)"
 _CODE_FIRST = re.compile(rf"(?<![A-Z0-9])([A-Z]{{3}}) ?({_NUMBER}){_END}")
 _CODE_LAST = re.compile(rf"(?<![A-Z0-9.,])({_NUMBER}) ?([A-Z]{{3}}){_END}")
-_DIGIT = re.compile(r"\d")
+_CODE = re.compile(r"(?<![A-Z])[A-Z]{3}(?![A-Z])")
 
 
 def instructed_amount(text: str, own_currency: str) -> tuple[int, str] | None:
@@ -30,9 +30,9 @@ def amounts_said(text: str) -> tuple[tuple[int, str], ...]:
     """Return the first amount of a text, and its first one in another currency: minor units, code."""
     if (protected := protected_text(text)) is not None:
         return protected.amounts
-    if _DIGIT.search(text) is None:
-        return ()
     words, found = plain(text), dict[str, int]()
+    if not any(code in EXPONENTS for code in _CODE.findall(words)):
+        return ()  # as nearly always
     said = [*_CODE_FIRST.findall(words), *((code, number) for number, code in _CODE_LAST.findall(words))]
     for code, number in said:
         if code not in found and code in EXPONENTS:

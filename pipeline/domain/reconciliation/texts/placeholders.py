@@ -34,7 +34,7 @@ def is_placeholder(reference: str, own_accounts: frozenset[str] = frozenset()) -
         len(reference) < 2
         or reference in PLACEHOLDERS
         or reference in own_accounts
-        or (len(reference) > 2 and reference == reference[0] * len(reference))
+        or (len(reference) > 2 and not reference.strip(reference[0]))
     )
 
 

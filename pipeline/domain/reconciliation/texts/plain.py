@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import islice
 
 TEXT_CHARS_MAX = 1_000
 """What is longer is cut here, which bounds the work for a text."""
@@ -12,6 +14,9 @@ _SPLIT_LETTERS = str.maketrans(
     {"ß": "SS", "Æ": "AE", "æ": "AE", "Ø": "O", "ø": "O", "Œ": "OE", "œ": "OE", "Ł": "L", "ł": "L"}
 )
 _BETWEEN = re.compile(r"[\W_]+")
+_RUN = re.compile(r"[^\W_]+")
+_COMPACT = {code: chr(code).upper() if chr(code).isalnum() else None for code in range(128)}
+"""What ASCII characters are in compact text."""
 
 
 def plain(text: str) -> str:
@@ -25,9 +30,16 @@ def plain(text: str) -> str:
 
 def runs(text: str) -> list[str]:
     """Return the runs of letters and digits of a plain text, in its order."""
-    return [one for one in _BETWEEN.split(text) if one]
+    return _RUN.findall(text)
+
+
+def first_runs(text: str, count: int) -> Iterator[str]:
+    """Yield the first runs of letters and digits of a plain text, at most `count`."""
+    return (match[0] for match in islice(_RUN.finditer(text), count))
 
 
 def compact(text: str) -> str:
-    """Return the letters and digits of a plain text, and nothing between them."""
-    return text if text.isalnum() else _BETWEEN.sub("", text)
+    """Return the letters and digits of a text in plain form, and nothing between them."""
+    if text.isascii():
+        return text[:TEXT_CHARS_MAX].translate(_COMPACT)
+    return _BETWEEN.sub("", plain(text))

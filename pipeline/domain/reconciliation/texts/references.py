@@ -7,10 +7,9 @@ four and in its compact form.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pipeline.domain.kernel.protected_texts import protected_text
-from pipeline.domain.reconciliation.texts.plain import compact, plain
+from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
+from pipeline.domain.reconciliation.texts.plain import compact
 
 REFERENCE_CHARS_MAX = 140
 """Longer texts are no references (ISO 20022: Max140Text)."""
@@ -25,11 +24,14 @@ def normal_reference(text: str) -> str:
     return _normal(text) if protected is None else protected.reference
 
 
-@lru_cache(8192)
 def _normal(text: str) -> str:
     if len(text) > REFERENCE_CHARS_MAX:
         return ""
-    form = compact(plain(text))
-    if form.isdecimal():
-        return form.lstrip("0")
-    return form
+    form = compact(text)
+    return form.lstrip("0") if form.isdecimal() else form
+
+
+def strong_reference(text: str) -> str:
+    """Return the normal form of a reference; empty also if it is a placeholder."""
+    form = normal_reference(text)
+    return "" if is_placeholder(form) else form
