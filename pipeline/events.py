@@ -169,6 +169,15 @@ class LinkOpening(InputPart):
     overdraft_limit_minor: Long | None
 
 
+class RequestedCommand(InputPart):
+    """A command that a request asks for."""
+
+    topic: str
+    event: str
+    event_id: Id
+    key: str
+
+
 class StatementDetail(InputPart):
     """One payment of a booking that is for several."""
 
@@ -764,6 +773,31 @@ class RateQuoted(InputEvent):
     quote_currency: Currency
     rate_e8: Long
     effective_from: Moment
+    actor: Actor | None = None
+
+
+class RequestClaimed(InputEvent):
+    """A request came in at the gateway, which asks whether it is the first of its id."""
+
+    TOPIC: ClassVar[str] = "requests"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.RequestClaimed"
+    KEY_FIELD: ClassVar[str] = "request_id"
+
+    request_id: Id
+    content_hash: str
+    commands: tuple[RequestedCommand, ...]
+    actor: Actor | None = None
+
+
+class RequestSent(InputEvent):
+    """All commands of a request are in the log."""
+
+    TOPIC: ClassVar[str] = "requests"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.RequestSent"
+    KEY_FIELD: ClassVar[str] = "request_id"
+
+    request_id: Id
+    content_hash: str
     actor: Actor | None = None
 
 

@@ -392,8 +392,8 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     DeadLetterCode(
         "Rejected",
         "too_old",
-        "trade_executed, posting_recorded, statement_line, statement_closed",
-        "Another trade of the tenant on this partition is later by more than"
+        "trade_executed, posting_recorded, statement_line, statement_closed, request_claimed",
+        "Another trade or request of the tenant on this partition is later by more than"
         " LEDGERFLOW_DEDUPE_WINDOW_DAYS, or another event of the account by more than"
         " LEDGERFLOW_REVERSAL_WINDOW_DAYS: whether this one came before is not known any more.",
         "Look whether it did. If not, send a trade with a new trade_id and the time of today;"
@@ -405,6 +405,27 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "trade_executed",
         "The trade's id is known, with other content.",
         "Give the new trade an id of its own. A repeat has to be the same.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_content_hash",
+        "request_claimed, request_sent",
+        "The hash of the content is not 64 digits of hexadecimal, in lower case.",
+        "Only the gateway writes these events. Report it.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_commands",
+        "request_claimed",
+        "A request asks for 1 to 1,000 commands.",
+        "Only the gateway writes these events. Report it.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "request_not_found",
+        "request_sent",
+        "No request of this id and content is known.",
+        "Only the gateway writes these events. Report it.",
     ),
     DeadLetterCode(
         "Rejected",

@@ -51,6 +51,7 @@ LONGEST_FIRST = (
     "security/test_batches_on_stack.py",
     "security/test_tls_on_kafka.py",
     "chaos/test_checker_on_stack.py",
+    "gateway/test_on_stack.py",
     "integration/test_views.py",
     "integration/test_fencing.py",
     "integration/test_audit_log.py",

@@ -32,6 +32,7 @@ from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions import stream as positions
 from pipeline.domain.reconciliation.desk.broadcasts import check_weights
 from pipeline.domain.reconciliation.desk.rules import Desk
+from pipeline.domain.requests.stream import Requests
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
@@ -117,6 +118,7 @@ class SimulatedCluster:
             ("ledger", "ledger-commands", Ledger(LedgerRules(tenants=tenants))),
             ("positions", "position-commands", positions),
             ("reconciliation", ITEMS, Desk(tenants.break_rules)),
+            ("requests", "requests", Requests()),
             ("history", "postings", history),
             ("invariants", "postings", invariants),
             ("intake-postings", "postings", PostingsIntake(FRAUD)),

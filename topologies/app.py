@@ -35,6 +35,7 @@ FILES = (
     "lifecycle",
     "positions",
     "reconciliation",
+    "requests",
 )
 """The topology files, in the order of the data flow: each has its `STREAMS`."""
 

@@ -19,6 +19,8 @@ from pipeline.cli import (
     dead_letters,
     export,
     fraud,
+    gateway,
+    keys,
     load,
     matching,
     matching_publishing,
@@ -68,6 +70,7 @@ app = typer.Typer(
 RUN, TRY, LOOK, DECIDE, REPAIR = "Run", "Try", "Look", "Decide", "Check and repair"
 app.command("up", rich_help_panel=RUN)(up.up)
 app.command("worker", rich_help_panel=RUN)(worker.worker)
+app.command("gateway", rich_help_panel=RUN)(gateway.gateway)
 app.command("load", rich_help_panel=RUN)(load.load)
 app.command("backtest", rich_help_panel=TRY)(backtest.backtest)
 app.command("train", rich_help_panel=TRY)(train.train)
@@ -109,6 +112,7 @@ rules.app.command("backtest")(backtest.backtest_rules)
 app.add_typer(rules.app, name="rules", rich_help_panel=REPAIR)
 app.add_typer(model.app, name="model", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
+app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 
 
 def main(arguments: list[str] | None = None) -> int:

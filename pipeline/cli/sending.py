@@ -16,7 +16,6 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from confluent_kafka import KafkaError, Message, Producer
-from confluent_kafka.schema_registry import topic_record_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from pydantic import ValidationError
@@ -35,7 +34,7 @@ from pipeline.cli.reach import (
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.input_event import InputEvent
-from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.connection import client, serializer
 from pipeline.runtime.avro.registry import answer_of
 from pipeline.runtime.kafka.access import LOAD
 from pipeline.runtime.settings import Settings
@@ -46,10 +45,6 @@ LOOK_EVERY_S = 0.1
 WAIT_S = 15.0
 TEXT_SHOWN = 500
 """Characters of a long text that a dry run shows: the part of a model has 700,000."""
-_AS_REGISTERED: dict[str, Any] = {
-    "auto.register.schemas": False,
-    "subject.name.strategy": topic_record_subject_name_strategy,
-}
 _ID_FORM = "an id is not empty, has no slash and no NUL, and does not begin with $"
 
 DryRun = Annotated[
@@ -175,7 +170,7 @@ def _framed(settings: Settings, events: Sequence[InputEvent]) -> list[bytes]:
         for event in events:
             about, name = SerializationContext(event.TOPIC, MessageField.VALUE), event.RECORD_NAME
             if name not in serializers:
-                serializers[name] = AvroSerializer(registry, event.schema_text(), conf=_AS_REGISTERED)
+                serializers[name] = serializer(registry, event.schema_text())
             value = answer_of(partial(serializers[name], event.to_avro(), about))
             if value is None:
                 raise Failed(

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from confluent_kafka import Producer
-from confluent_kafka.schema_registry import topic_record_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
@@ -16,17 +15,13 @@ from pipeline.cli.problems import Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_topic
 from pipeline.events import StatementLine
 from pipeline.input_event import InputEvent
-from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.connection import client, serializer
 from pipeline.runtime.avro.registry import answer_of
 from pipeline.runtime.settings import Settings
 
 TOPIC = StatementLine.TOPIC
 STUCK_AFTER_S = 30.0
 """Without any acknowledgement."""
-_AS_REGISTERED: dict[str, Any] = {
-    "auto.register.schemas": False,
-    "subject.name.strategy": topic_record_subject_name_strategy,
-}
 
 
 def send_statements(
@@ -110,7 +105,7 @@ class _Run:
     def _framed(self, event: InputEvent) -> bytes:
         name = event.RECORD_NAME
         if name not in self._serializers:
-            self._serializers[name] = AvroSerializer(self._registry, event.schema_text(), conf=_AS_REGISTERED)
+            self._serializers[name] = serializer(self._registry, event.schema_text())
         about = SerializationContext(event.TOPIC, MessageField.VALUE)
         value = answer_of(partial(self._serializers[name], event.to_avro(), about))
         if value is None:

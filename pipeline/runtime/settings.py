@@ -94,6 +94,11 @@ class Settings(_OfConcepts):
     web_connections: int = Field(
         256, ge=16, le=65_536, description="Open connections to the table views of a worker, at most."
     )
+    gateway_host: str = Field("127.0.0.1", description="Address that the gateway listens on.")
+    gateway_port: Port = Field(8080, description="Port of the gateway.")
+    policy_file: Path | None = Field(
+        None, description="Roles and what they may do; by default those that the product has."
+    )
     # The shape of the system: the same for all workers of one application
     foreign_schemas: Literal["accept", "refuse"] = Field(
         "accept",

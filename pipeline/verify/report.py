@@ -41,6 +41,7 @@ SAYS = {
     "claims": "Each posting and each statement line is matched once, and exists.",
     "breaks": "Each item and statement ends, matched or in a break, which is opened once and ends once.",
     "corrections": "What becomes of breaks follows from people and the ledger, two people to a journal.",
+    "requests": "Each request is the first of its id, a repeat or in conflict with it, and is told so, once.",
     "alerts": "Each payment that is held or declined has an alert, and no other one has.",
     "dead_letters": "Each dead letter is one record of its topic, once, unchanged, for a reason.",
     "keys": "Every output record stands on the partition of its key.",

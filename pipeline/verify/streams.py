@@ -6,6 +6,7 @@ fraud-commands -> decisions, screenings, alerts, what is passed on to the ledger
 ledger-commands -> postings, payment-events, journal-events, balances, legs, nostro items
 position-commands -> positions             reconciliation-items -> results, continuations, corrections
 postings -> history, clearing totals       payment-events -> alerts of payments that are stuck
+requests -> what each of them is answered
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pipeline.verify.model.lifecycle import LifecycleBranch
 from pipeline.verify.model.match_branch import CONTINUED, TIME, MatchBranch
 from pipeline.verify.model.positions import PositionBranch
 from pipeline.verify.model.record import Record
+from pipeline.verify.model.requests import RequestBranch
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.tenants import GATE_CODES
 from pipeline.verify.model.wire import (
@@ -45,6 +47,8 @@ from pipeline.verify.model.wire import (
     POSITION_COMMANDS,
     POSITIONS,
     POSTINGS,
+    REQUEST_RESULTS,
+    REQUESTS,
     RESULTS,
     UPSTREAM,
     Expected,
@@ -56,7 +60,7 @@ SOURCES = (*UPSTREAM, *LOGS)
 """What streams read."""
 OUTPUTS = (
     *(POSTINGS, PAYMENT_EVENTS, JOURNAL_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS),
-    *(HISTORY_ALERTS, CLEARING_TOTALS, INVARIANT_ALERTS, DEAD_LETTERS),
+    *(HISTORY_ALERTS, CLEARING_TOTALS, INVARIANT_ALERTS, REQUEST_RESULTS, DEAD_LETTERS),
 )
 DECISIONS = ("PaymentDecided", "PaymentsLinkDecided", *PAYMENT_COMMANDS, "BranchTicked")
 """What the fraud stream says to the ledger."""
@@ -81,6 +85,7 @@ INPUT_CHECKS = {
     COMMANDS: "answers",
     POSITION_COMMANDS: "positions",
     ITEMS: "claims",
+    REQUESTS: "requests",
 }
 """By source, the check of what became of its records."""
 
@@ -239,6 +244,7 @@ RECONCILIATION = Stream(
     judges=True,
     foretold=f"{TIME}\0".encode(),
 )
+REQUEST = Stream("requests", REQUESTS, RequestBranch, (Output(REQUEST_RESULTS, "requests"),))
 HISTORY = Stream("history", POSTINGS, HistoryBranch, (Output(HISTORY_ALERTS, "history_alerts"),))
 LIFECYCLE = Stream(
     "lifecycle",
@@ -282,9 +288,9 @@ BESIDES = (
 TABLELESS = (*INTAKES, *BESIDES)
 """Streams that pass records on. They have no tables; their changelogs have the offset alone."""
 
-JUDGED = (FRAUD, LEDGER, POSITION, RECONCILIATION)
+JUDGED = (FRAUD, LEDGER, POSITION, RECONCILIATION, REQUEST)
 """Streams whose outputs follow from their log alone, but for what they say themselves of their settings."""
-STREAMS = (FRAUD, LEDGER, POSITION, RECONCILIATION, HISTORY, LIFECYCLE, INVARIANTS)
+STREAMS = (FRAUD, LEDGER, POSITION, RECONCILIATION, REQUEST, HISTORY, LIFECYCLE, INVARIANTS)
 """All streams that have a table."""
 READERS: Mapping[str, tuple[str, ...]] = {
     source: (

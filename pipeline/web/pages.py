@@ -126,7 +126,7 @@ async def _client_of_peers(app: WebHost, _: web.Application) -> AsyncIterator[No
 
 
 def _page(app: WebHost, path: str, name: str, handler: Handler) -> None:
-    async def get(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
+    async def get(self: Any, request: web.Request, /, **_: str) -> web.StreamResponse:
         return await handler(request)
 
     # Ids may contain braces, which aiohttp's default pattern of a path part does not match.

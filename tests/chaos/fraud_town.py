@@ -35,6 +35,7 @@ from tests.chaos.fraud_published import (
     acted,
     is_publication,
 )
+from tests.chaos.request_town import RequestTown
 
 RECORDS = {kind: name for name, kind in EVENTS.items()}
 DAY_US = 24 * HOUR_US
@@ -58,9 +59,11 @@ TOPICS = {
     ev.PaymentCancelled: "payments",
     ev.BreakCommented: "break-actions",
     ev.MatchingWeightsPublished: "matching-rules",
+    ev.RequestClaimed: "requests",
+    ev.RequestSent: "requests",
 }
 PAY_EVERY, BURST_EVERY, LATE_EVERY, LABEL_EVERY, REVIEW_EVERY, RATE_EVERY = 4, 32, 28, 10, 14, 60
-COMMENT_EVERY = 20
+COMMENT_EVERY, REQUEST_EVERY = 20, 7
 """Each so many ordinary payments of the load."""
 ACTS_WITHIN = 4
 """All is published within the first of so many parts of the load."""
@@ -85,6 +88,7 @@ class FraudTown:
         self._numbers = 0
         self._paid: list[Paid] = []
         self._rates = 0
+        self._requests = RequestTown(plan.seed, TENANT)
         self.steps = 0
         """Ordinary payments of the load that the town has followed."""
 
@@ -133,6 +137,8 @@ class FraudTown:
 
         if number % COMMENT_EVERY == 11:
             yield self._comment(at)
+        if number % REQUEST_EVERY == 3:
+            yield from self._requests.step(at)
 
     # --- reconciliation
 

@@ -76,6 +76,7 @@ class Bank:
         self.put("rates", *rated("EUR", "USD", 1.08))
         self.trade(a, c)
         self.state(d)
+        self.claim()
         self.passed = Counter[tuple[str, int]]()
         self.done = Counter[tuple[str, int]]()
         streams = (*STREAMS, *BESIDES)
@@ -168,6 +169,17 @@ class Bank:
         self.put("trades", *traded("nothing", 0, 1, account_id=traders[0]))
         self.put("prices", *quoted("price", 11))
         self.put("prices", *quoted("next", 12))
+
+    def claim(self) -> None:
+        """Let requests come in at a gateway, again and with another content, on both branches."""
+        asked = [{"topic": "payments", "event": "ledgerflow.X", "event_id": "e", "key": "north/a"}]
+        for number in range(8):
+            about = {"request_id": f"r{number % 4}", "content_hash": "ab"[number == 7] * 64}
+            said = envelope(f"claim {number}", **about, commands=asked, actor=None)
+            self.put("requests", "RequestClaimed", said)
+        self.put(
+            "requests", "RequestSent", envelope("sent", **about | {"content_hash": "a" * 64}, actor=None)
+        )
 
     def state(self, nostro: str) -> None:
         """Let the bank state one payment as it was and one with another amount, in a bad order."""

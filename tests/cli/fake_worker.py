@@ -16,7 +16,7 @@ from pipeline.web.query import Query
 from pipeline.web.scope import Scope
 
 PARTITIONS = 4
-TABLES = ("ledger", "positions", "reconciliation", "fraud", "history", "lifecycle")
+TABLES = ("ledger", "positions", "reconciliation", "fraud", "history", "lifecycle", "requests")
 HERE = "http://127.0.0.1:6066"
 
 

@@ -21,6 +21,7 @@ from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation.item_rows import BREAK_ROW, ENDED, Break
+from pipeline.domain.requests import rows as requests
 from pipeline.domain.tenants import quotas
 from tests.contract import (
     break_row_samples,
@@ -34,6 +35,13 @@ from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, golden_rows, only_there
 
 STEP = lifecycle.Step("payment_reserved", "RESERVED", "ok", AT, AT + 1, "e-1", None, "c-1")
+REQUESTS = (
+    requests.Request("0" * 64, AT, "claim é€", False, ()),
+    requests.Request(
+        *("f" * 64, LOW, "c-1", True),
+        (requests.Command("payments", "ledgerflow.PaymentInitiated", "e-1", "north/alice é€"),),
+    ),
+)
 LIVES = (
     lifecycle.Life("SCREENED", "alice", "bob", 12_50, "EUR", False),
     lifecycle.Life("AUTHORISED", "alice", "bob", HIGH, "EUR", True, AT, AT, AT, "s-1", 2, [STEP]),
@@ -188,6 +196,8 @@ SAMPLES = (
         positions.QUOTE_ROW, positions.pack_quote, positions.unpack_quote, (positions.Quote(AT, "e", LOW),)
     ),
     only_there(positions.OPEN_ROW),
+    Sample(requests.REQUEST_ROW, requests.REQUEST_ROW.pack, requests.unpack_request, REQUESTS),
+    *_queued(requests.CLAIMED),
     *desk_row_samples.SAMPLES,
     Sample(
         BREAK_ROW,

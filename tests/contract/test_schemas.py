@@ -64,7 +64,7 @@ def test_a_named_type_is_defined_alike_wherever_it_is_used() -> None:
     of_fraud = {"FraudReason", "FeatureDrift", "MoneyOrigin"}
     of_matching = {"LineRef", "MatchCandidate", "ScorePart"}
     assert set(catalogue().records) == {
-        *("Actor", "Exchange", "StatementDetail"),
+        *("Actor", "Exchange", "StatementDetail", "RequestedCommand"),
         *of_fraud,
         *of_legs,
         *linked,

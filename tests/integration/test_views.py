@@ -231,7 +231,7 @@ def test_bad_requests_are_problems(bank: Bank, path: str, status: int) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-UNKNOWN = ("instrument", "journal", "proposal", "break", "posting", "line")
+UNKNOWN = ("instrument", "journal", "proposal", "break", "posting", "line", "request")
 SAMPLES = {"account": ACCOUNTS[0], "payment": "pay-60001"} | dict.fromkeys(UNKNOWN, "nothing")
 OF_OTHERS = {"/fraud-payees/": {"account": ACCOUNTS[1]}, "/reconciliation/": {"account": ACCOUNTS[2]}}
 """Pages that know other accounts: one that was paid, one with a statement."""

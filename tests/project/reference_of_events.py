@@ -116,7 +116,7 @@ def _key(name: str, record: dict[str, Any]) -> str:
         return f"`/{WITHOUT_TENANT[record['name']]}`"
     kind = EVENTS[name]
     fields = [field["name"] for field in record["fields"]]
-    names = "debtor_account_id", "account_id", "model_sha256"
+    names = "debtor_account_id", "account_id", "model_sha256", "request_id"
     second = KEY_FIELDS.get(kind) or next(one for one in names if one in fields)
     more = f"/{LONGER_KEYS[record['name']]}" if record["name"] in LONGER_KEYS else ""
     everywhere = ", copied to every partition" if kind in BROADCAST else ""

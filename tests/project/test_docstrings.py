@@ -10,11 +10,23 @@ import pytest
 import typer
 
 import topologies
-from pipeline import audit, cli, domain, loadgen, rebuild, runtime, statement_files, training, web
+from pipeline import audit, cli, domain, gateway, loadgen, rebuild, runtime, statement_files, training, web
 from pipeline.cli import entry
 from pipeline.domain.kernel import events
 
-PACKAGES = (runtime, domain, audit, cli, loadgen, rebuild, statement_files, training, web, topologies)
+PACKAGES = (
+    runtime,
+    domain,
+    audit,
+    cli,
+    gateway,
+    loadgen,
+    rebuild,
+    statement_files,
+    training,
+    web,
+    topologies,
+)
 ROOT = Path(topologies.__path__[0]).parent
 GENERATED = Path(events.__file__)
 SOURCES = sorted(path for package in PACKAGES for path in Path(package.__path__[0]).rglob("*.py"))

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pipeline.domain.tenants.settings import parse_tenants
+from pipeline.gateway.commands.catalogue import COMMANDS
 from pipeline.runtime.settings import ENV_PREFIX, Settings, concepts
 from schemas.field_docs import FIELD_DOCS
 from tests.project import reference_of_commands, reference_of_events, reference_of_views, references
@@ -122,6 +123,11 @@ def test_every_address_that_is_asked_is_a_page_and_takes_the_parameters_that_are
         re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): set(names)
         for path, names in reference_of_views.parameters().items()
     }
+    door = [
+        *(one.path for one in COMMANDS),
+        *(path.replace("/{tenant}", "", 1) for path in reference_of_views.parameters()),
+    ]
+    pages |= {re.compile("/v1/[^/]+" + re.sub(r"\{\w+\}", "[^/]+", path)): set() for path in door}
     asked = [(document, shlex.split(line, comments=True)) for document, line in shell_lines()]
     addresses = [(document, urlsplit(words[1])) for document, words in asked if words[:1] == ["curl"]]
     assert len(addresses) > 5

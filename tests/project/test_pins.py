@@ -36,7 +36,7 @@ def needs(name: str) -> Iterator[str]:
 TRAINING = "pipeline/training/constraints.txt"
 STATEMENTS = "pipeline/statement_files/constraints.txt"
 EXTRAS_OF_OURS = {TRAINING: "train", STATEMENTS: "statements"}
-FILES = ("constraints.txt", "tests/constraints.txt", TRAINING, STATEMENTS)
+FILES = ("constraints.txt", "tests/constraints.txt", *EXTRAS_OF_OURS)
 
 
 def is_installed(name: str) -> bool:
@@ -48,7 +48,7 @@ def is_installed(name: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("files", [FILES[:1], FILES[:2], (FILES[0], TRAINING), (FILES[0], STATEMENTS)])
+@pytest.mark.parametrize("files", [FILES[:1], FILES[:2], *((FILES[0], extra) for extra in EXTRAS_OF_OURS)])
 def test_what_a_pinned_package_needs_is_pinned_too(files: tuple[str, ...]) -> None:
     pinned = pins(*files)
     absent = [name for name in pinned if not is_installed(name)]

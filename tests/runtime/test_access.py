@@ -42,11 +42,12 @@ def test_the_streams_topics_are_written_by_workers_alone_and_inputs_never_by_the
     for role in (*ROLES, LOAD):
         if role != WORKER:
             assert not names(role, TOPIC, "Write") & streams, role
-    upstreams = inputs - {"approvals", "fraud-rules", "break-actions", "matching-rules"}
+    upstreams = inputs - {"approvals", "fraud-rules", "break-actions", "matching-rules", "requests"}
     assert names(UPSTREAM, TOPIC, "Write") == upstreams > {"fraud-labels"}
     played = upstreams | {"approvals", "break-actions"}
     assert names(LOAD, TOPIC, "Write") == played, "it plays people, too, and is no role on a cluster"
-    assert names(OPERATOR, TOPIC, "Write") == names(GATEWAY, TOPIC, "Write") == inputs | {"operator-actions"}
+    assert names(GATEWAY, TOPIC, "Write") == inputs | {"operator-actions", "access-log"}
+    assert names(OPERATOR, TOPIC, "Write") == names(GATEWAY, TOPIC, "Write") - {"requests", "access-log"}
 
 
 def test_every_topic_has_a_reader_and_an_analyst_sees_no_input() -> None:

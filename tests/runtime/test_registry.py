@@ -73,7 +73,7 @@ def test_the_rule_is_set_before_a_second_version_is_registered(fake: FakeRegistr
 
 def test_a_schema_that_the_registry_refuses_is_named(fake: FakeRegistry) -> None:
     fake.fault = (409, {"error_code": 409, "message": "Incompatible"})
-    with pytest.raises(SchemaRefused, match="accounts/account_closed/v1"):
+    with pytest.raises(SchemaRefused, match="access-log/access_recorded/v1"):
         register_all(fake.url)
 
 

@@ -232,6 +232,21 @@ def leave_a_payment_stuck(log: Damage) -> None:
     log.remove(log.find("payment-alerts", "PaymentResumed")[0])
 
 
+def answer_a_request_that_nobody_made(log: Damage) -> None:
+    record, posting = log.find("postings", "PostingRecorded")
+    envelope = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
+    said = {name: posting[name] for name in envelope} | {
+        "request_id": posting["account_id"],
+        "answer": "ACCEPTED",
+        "content_hash": "a" * 64,
+        "claimed_at": posting["occurred_at"],
+        "sent": False,
+        "commands": [],
+        "actor": None,
+    }
+    log.log.append("request-results", record.partition, record.key, value_of("RequestAnswered", said))
+
+
 def lose_a_trade(log: Damage) -> None:
     trade, _ = log.find("position-commands", "TradeExecuted")
     for again in [one for one in log.log.records[trade.topic, trade.partition] if one.value == trade.value]:

@@ -26,6 +26,7 @@ from pipeline.domain.ledger.stream import Ledger
 from pipeline.domain.ledger.views import BALANCES
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions.rows import Position, pack_position, position_key
+from pipeline.domain.requests.rows import request_key
 from pipeline.runtime.app import create_app
 from pipeline.runtime.settings import load_settings
 from pipeline.web import pages
@@ -49,6 +50,7 @@ SAMPLES = {
     "break": ids_of(RECONCILED, "f")[0],
     "posting": ids_of(RECONCILED, "o")[0],
     "line": ids_of(RECONCILED, "l")[0],
+    "request": "a",
 }
 DOCUMENTED = pages.documented(VIEWS)
 BESIDE = {"/", "/snapshots"}
@@ -85,6 +87,7 @@ def fill(worker: Any) -> None:
             receiver_key("t", "a"): golden_rows("fraud", "receiver", 1)[1],
         },
         "reconciliation": RECONCILED.data,
+        "requests": {request_key("t", "a"): golden_rows("requests", "request", 1)[1]},
     }
     for table, content in rows.items():
         worker.commit(table, content, home("a"))

@@ -231,6 +231,7 @@ MatchTier = Literal[
     "PERSON",
     "UNSPECIFIED",
 ]
+RequestAnswer = Literal["ACCEPTED", "REPEATED", "CONFLICT", "UNSPECIFIED"]
 TradeSide = Literal["BUY", "SELL"]
 
 
@@ -379,6 +380,15 @@ class MatchCandidate(msgspec.Struct, frozen=True, gc=False):
     parts: tuple[ScorePart, ...]
 
 
+class RequestedCommand(msgspec.Struct, frozen=True, gc=False):
+    """A command that a request asks for."""
+
+    topic: str
+    event: str
+    event_id: str
+    key: str
+
+
 class StatementDetail(msgspec.Struct, frozen=True, gc=False):
     """One payment of a booking that is for several."""
 
@@ -387,6 +397,25 @@ class StatementDetail(msgspec.Struct, frozen=True, gc=False):
     reference: str | None = None
     description: str | None = None
     counterparty: str | None = None
+
+
+class AccessRecorded(msgspec.Struct, frozen=True, gc=False):
+    """Somebody asked the gateway for something: a command, or data of a tenant."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    permission: str
+    method: str
+    target: str
+    status: int
+    code: str
+    address: str
+    reason: str | None = None
+    actor: Actor | None = None
 
 
 class AccountClosed(msgspec.Struct, frozen=True, gc=False):
@@ -2181,6 +2210,56 @@ class PostingsNetted(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
 
 
+class RequestAnswered(msgspec.Struct, frozen=True, gc=False):
+    """Whether a request is the first one of its id, a repeat of it, or another one."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    answer: str
+    content_hash: str
+    claimed_at: int
+    sent: bool
+    commands: tuple[RequestedCommand, ...]
+    actor: Actor | None = None
+
+
+class RequestClaimed(msgspec.Struct, frozen=True, gc=False):
+    """A request came in at the gateway, which asks whether it is the first of its id."""
+
+    KEY_FIELD: ClassVar[str] = "request_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("request_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    content_hash: str
+    commands: tuple[RequestedCommand, ...]
+    actor: Actor | None = None
+
+
+class RequestSent(msgspec.Struct, frozen=True, gc=False):
+    """All commands of a request are in the log."""
+
+    KEY_FIELD: ClassVar[str] = "request_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("request_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    request_id: str
+    content_hash: str
+    actor: Actor | None = None
+
+
 class StatementClosed(msgspec.Struct, frozen=True, gc=False):
     """An external account statement is complete."""
 
@@ -2279,6 +2358,7 @@ class TradeSettled(msgspec.Struct, frozen=True, gc=False):
 
 
 EVENTS: dict[str, type[msgspec.Struct]] = {
+    "ledgerflow.AccessRecorded": AccessRecorded,
     "ledgerflow.AccountClosed": AccountClosed,
     "ledgerflow.AccountFrozen": AccountFrozen,
     "ledgerflow.AccountLimitSet": AccountLimitSet,
@@ -2366,6 +2446,9 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.ItemMatched": ItemMatched,
     "ledgerflow.MatchSuggested": MatchSuggested,
     "ledgerflow.PostingsNetted": PostingsNetted,
+    "ledgerflow.RequestAnswered": RequestAnswered,
+    "ledgerflow.RequestClaimed": RequestClaimed,
+    "ledgerflow.RequestSent": RequestSent,
     "ledgerflow.StatementClosed": StatementClosed,
     "ledgerflow.StatementLine": StatementLine,
     "ledgerflow.TradeExecuted": TradeExecuted,

@@ -12,7 +12,7 @@ from pipeline.domain.kernel.outbox import Reject
 ID_CHARS_MAX = 256
 IN_KEYS = (
     *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
-    *("capture_id", "journal_id", "confirmation_id", "reversal_id", "period_id", "link_id"),
+    *("capture_id", "journal_id", "confirmation_id", "reversal_id", "period_id", "link_id", "request_id"),
 )
 """Ids that are joined by `/` in record keys and URLs, so they must not contain one."""
 _IDS = frozenset({*IN_KEYS, "event_id", "instrument_id", "trade_id", "statement_id", "proposal_id"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import SchemaRegistryClient, topic_record_subject_name_strategy
+from confluent_kafka.schema_registry.avro import AvroSerializer
 
 REQUEST_SECONDS_MAX = 5
 """Bound of one request; with the one retry a call ends in about twice that."""
@@ -24,3 +25,12 @@ def client(connection: Connection) -> SchemaRegistryClient:
     """Return a client with bounded requests."""
     config = {"url": connection} if isinstance(connection, str) else dict(connection)
     return SchemaRegistryClient({**config, **BOUNDS})
+
+
+def serializer(registry: SchemaRegistryClient, schema_text: str) -> AvroSerializer:
+    """Return what frames records of a schema, under its TopicRecordName subject; it registers nothing."""
+    as_registered: dict[str, Any] = {
+        "auto.register.schemas": False,
+        "subject.name.strategy": topic_record_subject_name_strategy,
+    }
+    return AvroSerializer(registry, schema_text, conf=as_registered)

@@ -13,7 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from pipeline.runtime.kafka.topics import DEAD_LETTERS, OPERATIONAL_ALERTS, OPERATOR_ACTIONS, READ, TOPICS
+from pipeline.runtime.kafka.topics import (
+    ACCESS_LOG,
+    DEAD_LETTERS,
+    OPERATIONAL_ALERTS,
+    OPERATOR_ACTIONS,
+    READ,
+    TOPICS,
+)
 
 UPSTREAM, WORKER, PROJECTIONS = "upstream", "worker", "projections"
 GATEWAY, OPERATOR, ANALYST = "gateway", "operator", "analyst"
@@ -30,9 +37,12 @@ EVERY = "*"
 
 _INPUTS = tuple(topic.name for topic in TOPICS if topic.stage == "input")
 _UPSTREAMS = tuple(topic.name for topic in TOPICS if topic.stage == "input" and topic.written_by == UPSTREAM)
+_GATEWAYS = tuple(topic.name for topic in TOPICS if topic.stage == "input" and topic.written_by == GATEWAY)
+_OTHERS = tuple(name for name in _INPUTS if name not in _GATEWAYS)
+"""Inputs that the operator may write, too. What the gateway claims tells requests apart: nobody else may."""
 _LOGS = tuple(topic.name for topic in TOPICS if topic.stage == "log")
 _OUTPUTS = tuple(topic.name for topic in TOPICS if topic.stage == "output" and topic is not DEAD_LETTERS)
-_OPERATIONS = (OPERATIONAL_ALERTS, OPERATOR_ACTIONS)
+_OPERATIONS = (OPERATIONAL_ALERTS, OPERATOR_ACTIONS, ACCESS_LOG)
 _CATALOGUE = (*_INPUTS, *_LOGS, *_OUTPUTS, DEAD_LETTERS.name, *_OPERATIONS)
 
 
@@ -74,7 +84,7 @@ def _worker(app_id: str) -> tuple[Right, ...]:
     """It reads everything, makes what is missing, and writes what streams write, but never an input."""
     seen = ("Read", "Create", "DescribeConfigs")
     return (
-        *_topics((*_INPUTS, OPERATOR_ACTIONS), *seen),
+        *_topics((*_INPUTS, OPERATOR_ACTIONS, ACCESS_LOG), *seen),
         *_topics((*_LOGS, *_OUTPUTS, DEAD_LETTERS.name, OPERATIONAL_ALERTS), *seen, "Write"),
         _of_app(TOPIC, app_id, *seen, "Write"),
         Right(GROUP, app_id, LITERAL, ("Read",)),
@@ -94,7 +104,7 @@ def _projections(app_id: str) -> tuple[Right, ...]:
 
 def _gateway(app_id: str) -> tuple[Right, ...]:
     return (
-        *_topics((*_INPUTS, OPERATOR_ACTIONS), "Write"),
+        *_topics((*_INPUTS, OPERATOR_ACTIONS, ACCESS_LOG), "Write"),
         *_topics((*_OUTPUTS, OPERATIONAL_ALERTS), "Read"),
         _of_app(GROUP, f"{app_id}-gateway", "Read"),
         Right(GROUP, f"{app_id}-gateway", LITERAL, ("Read",)),
@@ -108,8 +118,8 @@ def _operator(app_id: str) -> tuple[Right, ...]:
     """
     tended = ("Read", "Create", "DescribeConfigs", "AlterConfigs")
     return (
-        *_topics((*_INPUTS, OPERATOR_ACTIONS), *tended, "Write"),
-        *_topics((*_LOGS, *_OUTPUTS, DEAD_LETTERS.name, OPERATIONAL_ALERTS), *tended),
+        *_topics((*_OTHERS, OPERATOR_ACTIONS), *tended, "Write"),
+        *_topics((*_GATEWAYS, *_LOGS, *_OUTPUTS, DEAD_LETTERS.name, OPERATIONAL_ALERTS, ACCESS_LOG), *tended),
         _of_app(TOPIC, app_id, *tended),
         Right(GROUP, app_id, LITERAL, ("Describe",)),
         _of_app(GROUP, app_id, "Read"),

@@ -25,6 +25,7 @@ REQUEST_TIMEOUT_S = 30.0
 
 INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 OPERATIONAL_ALERTS, OPERATOR_ACTIONS = "operational-alerts", "operator-actions"
+ACCESS_LOG = "access-log"
 
 
 DEAD_LETTERS = Topic(

@@ -26,13 +26,14 @@ ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
 PAYMENT_ALERTS = "payment-alerts"
 HISTORY_ALERTS = "history-alerts"
 INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
+REQUESTS, REQUEST_RESULTS = "requests", "request-results"
 
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
 
 UPSTREAM = (
     *("accounts", "payments", "journals", "approvals", "statements", "trades", "prices", "rates"),
-    *("fraud-labels", "fraud-rules", "break-actions", "matching-rules"),
+    *("fraud-labels", "fraud-rules", "break-actions", "matching-rules", "requests"),
 )
 EVENT_BYTES_MAX = 2**18
 """Of an upstream's event."""
@@ -41,7 +42,7 @@ RULES_BYTES_MAX = 768 * 1024
 ID_CHARS_MAX = 256
 NAMES = (
     *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
-    *("capture_id", "journal_id", "confirmation_id", "reversal_id", "period_id", "link_id"),
+    *("capture_id", "journal_id", "confirmation_id", "reversal_id", "period_id", "link_id", "request_id"),
 )
 """Ids that stand before another part of a key."""
 IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id", "proposal_id")
@@ -136,6 +137,7 @@ KEY_FIELD = {
     "FundsReceived": "account_id",
     "PayeeFraudConfirmed": "creditor_account_id",
     "PayeeRiskChanged": "payee_account_id",
+    **dict.fromkeys(("RequestClaimed", "RequestSent"), "request_id"),
 }
 """The second half of each event's record key; the first is the tenant."""
 

@@ -1,0 +1,1 @@
+"""Commands: what people and programs ask for, and how it becomes events."""

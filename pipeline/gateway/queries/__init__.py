@@ -1,0 +1,1 @@
+"""Queries: what the workers' views answer, for whoever may see it."""
