@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.settings import ConceptSettings
 from pipeline.domain.kernel.views import View
+from pipeline.runtime.slices import SLICE_RECORDS
 from pipeline.runtime.streams import COLUMNS_FROM, LINGER_S, Rules, StreamSpec
 from topologies.configuration import Configuration
 
@@ -40,6 +41,8 @@ class Topology(NamedTuple):
     """Its outputs may be late: it collects records for LINGER_S seconds, and commits less often."""
     columns_from: int = COLUMNS_FROM
     """Of how many records on a batch goes by columns; fewer where its rows cost much."""
+    slice_records: int = SLICE_RECORDS
+    """How many records of a backlog are applied at once; more where a run costs much before its first one."""
     earlier_source: str | None = None
     """The topic that it read in an earlier version, where that was another one (`ledgerflow migrate`)."""
 
@@ -48,4 +51,8 @@ class Topology(NamedTuple):
         by_rows, by_columns = self.rules(configuration)
         linger_s = LINGER_S if self.delay_tolerant else 0.0
         specified = StreamSpec(self.name, self.source, by_rows, self.table, by_columns, linger_s)
-        return specified._replace(columns_from=self.columns_from, earlier_source=self.earlier_source)
+        return specified._replace(
+            columns_from=self.columns_from,
+            slice_records=self.slice_records,
+            earlier_source=self.earlier_source,
+        )

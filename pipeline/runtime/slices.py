@@ -7,6 +7,7 @@ its length; the first size again after a slow one.
 from __future__ import annotations
 
 SLICE_RECORDS = 2048
+"""The first size, where a stream asks for no other (`StreamSpec.slice_records`)."""
 SLICE_RECORDS_MAX = 8192
 SLICE_S = 0.05
 """A slice should take about so long."""

@@ -10,6 +10,7 @@ from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.layouts import UnreadableRow
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.runtime.faults import Fault, WorkerFault
+from pipeline.runtime.slices import SLICE_RECORDS
 from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from pipeline.runtime.store.partition_store import PartitionStore
 
@@ -47,6 +48,9 @@ class StreamSpec(NamedTuple):
     every partition written to makes that longer, for all: delay-tolerant streams commit less often."""
     columns_from: int = COLUMNS_FROM
     """Of how many records on a batch goes by `batch`. Of several streams of a log the most counts."""
+    slice_records: int = SLICE_RECORDS
+    """How many records of a backlog are applied before others have their turn, at least, and at most
+    `slices.SLICE_RECORDS_MAX`. Of several streams of a log the most counts."""
     earlier_source: str | None = None
     """The log that it read in an earlier version. Then its changelog names the log that its offset is of."""
 

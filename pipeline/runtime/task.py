@@ -86,7 +86,7 @@ class PartitionTask:
         self._at_work = at_work
         self._singly_below = at_work.singly_below(spec.source, partition)
         self._closed = False
-        self._slices = Slices()
+        self._slices = Slices(max(machine.spec.slice_records for machine in machines))
 
     @property
     def streams(self) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.runtime import task as task_module
 from pipeline.runtime import transactions as transactions_module
 from pipeline.runtime.avro.registry import RegistryUnavailable
+from pipeline.runtime.kafka.fetched import PartitionBatch
 from pipeline.runtime.slices import Slices
 from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from tests.ledger.branches import opened
@@ -305,6 +306,18 @@ async def test_slices_grow_while_they_are_quick_and_start_over_after_a_slow_one(
     await bench.task.accept(bench.batch(*(bench.of(opened(f"e{number}", A)) for number in range(21))))
     await bench.settled()
     assert sizes == [2, 4, 5, 2, 4, 4]
+
+
+async def test_a_stream_says_how_long_its_slices_are(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine,) = bench.task.machines
+    machine.spec = machine.spec._replace(slice_records=3)
+    task = bench.task_of(machine)
+    task.expect(0)
+    sizes: list[int] = []
+    monkeypatch.setattr(task, "apply", lambda records: sizes.append(len(records)))
+    records = [bench.of(opened(f"e{number}", A)) for number in range(4)]
+    await task.accept(PartitionBatch(records, 0, 4))
+    assert sizes == [3, 1]
 
 
 async def test_closing_in_the_middle_of_a_batch_leaves_the_rest_to_the_next_owner(bench: Bench) -> None:

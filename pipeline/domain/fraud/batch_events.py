@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.columns import Block, Run, derived_ids, joined, said
+from pipeline.domain.kernel.columns import Block, Run, derived_ids, joined, said, taken
 from pipeline.domain.kernel.texts_batch import one_value_a_key
 
 _REASONS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
@@ -75,9 +75,8 @@ def _caused(run: Run, at: np.ndarray, name: str, *fields: str) -> tuple[dict[str
 
 def _causes(run: Run, at: np.ndarray, *fields: str) -> tuple[dict[str, pa.Array], pa.Array, pa.Array]:
     """Return what `_caused` does but the ids of the events, and what these are made of."""
-    take = pa.array(at)
-    columns = {field: run.columns[field].take(take) for field in (*_ENVELOPE, *fields)}
-    cause = columns["causation_id"] = run.columns["event_id"].take(take)
+    columns = taken(run.columns, ("event_id", *_ENVELOPE, *fields), at)
+    cause = columns["causation_id"] = columns.pop("event_id")
     tenant, debtor = columns["tenant_id"], columns["debtor_account_id"]
     named = joined("\0", tenant, debtor, columns["payment_id"], cause)  # `routing.cause_name`
     return columns, joined("/", tenant, debtor), named

@@ -33,6 +33,7 @@ from pipeline.domain.kernel.columns import (
     derived_ids,
     joined,
     numpy_of,
+    taken,
 )
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.outbox import Reject
@@ -235,12 +236,11 @@ def _origins_of(run: Run) -> dict[int, list[int]]:
 def _funds_block(run: Run, funds: Sequence[tuple[int, Funds]]) -> Block:
     """Return funds_received for postings: their positions in the run, ascending, and what they come to."""
     at = np.array([place for place, _ in funds])
-    take = pa.array(at)
     decisions = [one.decision for _, one in funds]
     paid = [facts_of(one) for one in decisions]
     names = ("tenant_id", "occurred_at", "correlation_id", "payment_id", "amount_minor", "currency")
-    columns = {name: run.columns[name].take(take) for name in names}
-    payer, cause = run.columns["account_id"].take(take), run.columns["event_id"].take(take)
+    columns = taken(run.columns, ("account_id", "event_id", *names), at)
+    payer, cause = columns.pop("account_id"), columns.pop("event_id")
     creditors = pa.array([one.creditor_account_id for one in paid], pa.string())
     named = joined("\0", columns["tenant_id"], payer, cause)  # `routing.cause_name`
     columns |= {
@@ -257,9 +257,9 @@ def _funds_block(run: Run, funds: Sequence[tuple[int, Funds]]) -> Block:
 def _told_block(run: Run, told: Sequence[tuple[int, Told]]) -> Block:
     """Return payee_risk_changed for receipts: their positions in the run, ascending, and what is told."""
     at = np.array([place for place, _ in told])
-    take = pa.array(at)
-    columns = {name: run.columns[name].take(take) for name in ("tenant_id", "occurred_at", "correlation_id")}
-    payment, cause = run.columns["payment_id"].take(take), run.columns["event_id"].take(take)
+    names = ("event_id", "payment_id", "tenant_id", "occurred_at", "correlation_id")
+    columns = taken(run.columns, names, at)
+    payment, cause = columns.pop("payment_id"), columns.pop("event_id")
     payees = pa.array([one.account_id for _, one in told], pa.string())
     named = joined("\0", columns["tenant_id"], payees, payment, cause)  # `routing.cause_name`
     columns |= {

@@ -12,7 +12,7 @@ has no such field. `Block`: outputs of one class for one topic; the blocks of a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -54,6 +54,8 @@ class Run:
 
     def slice(self, start: int, stop: int) -> Run:
         """Return the events from `start` up to but not including `stop`."""
+        if start == 0 and stop >= len(self):
+            return self
         return Run(
             {name: column.slice(start, stop - start) for name, column in self.columns.items()},
             self.kinds[start:stop],
@@ -148,7 +150,23 @@ def merged(
 
 def _column(batch: pa.RecordBatch, name: str, wanted: pa.DataType) -> pa.Array:
     index = batch.schema.get_field_index(name)
-    return pa.nulls(len(batch), wanted) if index < 0 else batch.column(index).cast(wanted)
+    return pa.nulls(len(batch), wanted) if index < 0 else cast(batch.column(index), wanted)
+
+
+def cast(column: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Return a column of a type; Arrow's own cast takes a while to find that there is nothing to do."""
+    return column if column.type == wanted else column.cast(wanted)
+
+
+def taken(columns: dict[str, pa.Array], names: Iterable[str], at: np.ndarray) -> dict[str, pa.Array]:
+    """Return some columns at some positions, ascending; all positions are the columns themselves."""
+    names = list(names)
+    parts = [columns[name] for name in names]
+    if not parts or len(at) == len(parts[0]):
+        return dict(zip(names, parts, strict=True))
+    # One call for all of them: most of what a few rows cost is the calls.
+    batch = pa.RecordBatch.from_arrays(parts, names).take(pa.array(at))
+    return dict(zip(names, batch.columns, strict=True))
 
 
 def said(columns: dict[str, pa.Array], *names: str) -> tuple[str, ...]:

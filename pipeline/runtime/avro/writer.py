@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyruhvro
 
 import schemas
+from pipeline.domain.kernel.columns import cast
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.runtime.avro.check import encode
 from pipeline.runtime.avro.framing import COLUMNS_MIN, HEADER
@@ -81,7 +82,7 @@ def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """Return a column of another type. A date comes as the domain has it, as a number of days."""
     if pa.types.is_date32(kind) and pa.types.is_int64(column.type):
         column = column.cast(pa.int32())  # Arrow makes no date of 64 bits
-    return column.cast(kind)
+    return cast(column, kind)
 
 
 def _repeated(default: Any, kind: pa.DataType, count: int) -> pa.Array:

@@ -199,7 +199,7 @@ class PartitionStore:
         for family in self._ordered.keys() - self._scanned:
             del self._ordered[family]
         self._scanned.clear()
-        for key in self._in_flight:
+        for key in self._in_flight if self._ordered else ():
             ordered = self._ordered.get(key[0])
             if ordered is not None and key not in self._pending:
                 ordered.discard(key)

@@ -34,7 +34,6 @@ from pipeline.domain.fraud.deciding.models import Fitted
 from pipeline.domain.fraud.deciding.reasons import Explained, explained
 from pipeline.domain.fraud.deciding.settings import Thresholds
 from pipeline.domain.fraud.expressions.by_row import Row
-from pipeline.domain.fraud.expressions.compiled import Ruling
 from pipeline.domain.fraud.expressions.rule_sets import REJECT
 from pipeline.domain.fraud.features.asked import row_of
 from pipeline.domain.fraud.features.bounds import MISSING
@@ -80,25 +79,28 @@ class Decider:
         return self.deciders.at(at_us, tenant_id, words.get(SEGMENT) or "")
 
     def explain(
-        self, features: Sequence[int], words: Mapping[str, str | None], tenant_id: str, at_us: int
+        self,
+        features: Sequence[int],
+        words: Mapping[str, str | None],
+        tenant_id: str,
+        at_us: int,
+        scores_bp: tuple[int, int] | None = None,
     ) -> Explained:
-        """Return why a payment is decided as it is; it is meant for alerts, and where rules are noted."""
+        """Return why a payment is decided as it is; it is meant for alerts, and where rules are noted.
+
+        `scores_bp`: of the live and of the anomaly model, as the decision has them; None: not known yet.
+        """
         force = self.force(tenant_id, words, at_us)
-        ruling, _, anomaly = self._ruled(force, features, words, at_us)
+        live, anomaly = scores_bp or _both_scores(force, features)
+        ruling = force.rules.judge(_row_of(features, words, live, anomaly), at_us)
         strange = force.anomaly is not None and anomaly >= force.anomaly.model.review_from_bp
         return explained(force, ruling, features, strange)
-
-    def _ruled(
-        self, force: InForce, features: Sequence[int], words: Mapping[str, str | None], at_us: int
-    ) -> tuple[Ruling, int, int]:
-        live, anomaly = _score(force.live, features), _score(force.anomaly, features)
-        row = _row_of(features, words, live, anomaly)
-        return force.rules.judge(row, at_us), live, anomaly
 
     def _row(
         self, force: InForce, features: Sequence[int], words: Mapping[str, str | None], at_us: int
     ) -> Decision:
-        ruling, live, anomaly = self._ruled(force, features, words, at_us)
+        live, anomaly = _both_scores(force, features)
+        ruling = force.rules.judge(_row_of(features, words, live, anomaly), at_us)
         shadow = _score(force.shadow, features)
         ruled = self._points_rank(ruling.score)
         if ruling.outcome is not None:
@@ -181,7 +183,8 @@ class Decisions:
 
     def explain(self, place: int, features: Integers) -> Explained:
         """Return why; `features`: those of this payment, a value each."""
-        return self._decider.explain(features.tolist(), *self._given(place))
+        scores_bp = int(self.live_bp[place]), int(self.anomaly_bp[place])
+        return self._decider.explain(features.tolist(), *self._given(place), scores_bp)
 
     def _given(self, place: int) -> tuple[dict[str, str | None], str, int]:
         tenant = word_at(self.facts.tenant, place) or ""
@@ -258,6 +261,11 @@ def _row_of(features: Sequence[int], words: Mapping[str, str | None], live: int,
     row[MODEL_SCORE] = None if live == MISSING else live
     row[ANOMALY_SCORE] = None if anomaly == MISSING else anomaly
     return row
+
+
+def _both_scores(force: InForce, features: Sequence[int]) -> tuple[int, int]:
+    """Return the scores of the live and of the anomaly model."""
+    return _score(force.live, features), _score(force.anomaly, features)
 
 
 def _score(model: Fitted | None, features: Sequence[int]) -> int:

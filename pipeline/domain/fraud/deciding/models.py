@@ -39,7 +39,8 @@ class Fitted:
         model = parse(data, name)
         check_features(model)
         self.data, self.name, self.model = data, name_of(data), model
-        self._rows = np.array([ROW[one.name] for one in model.features], np.int64)
+        self._row_list = [ROW[one.name] for one in model.features]
+        self._rows = np.array(self._row_list, np.int64)
         self._evaluator = Evaluator(model)
         self._explainer = Explainer(self._evaluator, value_in_words)
         self.spread = Spread(model)
@@ -51,7 +52,7 @@ class Fitted:
 
     def score(self, features: Sequence[int]) -> int:
         """Return the score of one payment, basis points."""
-        return self._evaluator.score([features[row] for row in self._rows.tolist()])
+        return self._evaluator.score([features[row] for row in self._row_list])
 
     def columns(self, features: Integers) -> Integers:
         """Return the features that the model asks for, in its order."""
@@ -60,7 +61,7 @@ class Fitted:
 
     def contributions(self, features: Sequence[int], count: int = CONTRIBUTIONS) -> list[Contribution]:
         """Return what moved the score of one payment most."""
-        values = [features[row] for row in self._rows.tolist()]
+        values = [features[row] for row in self._row_list]
         return self._explainer.top(values, self._explainer.row(values), count)
 
 
