@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import events
 from pipeline.domain.kernel.views import View
-from pipeline.gateway import live, problem_pages, problems
+from pipeline.gateway import administration, live, problem_pages, problems
 from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands import routes as commands
 from pipeline.gateway.commands.catalogue import COMMANDS
@@ -128,6 +128,7 @@ def build(
     for of_people in entrance.routers:
         app.include_router(of_people)
     app.include_router(commands.router(door))
+    app.include_router(administration.router(door, entrance.grants, entrance.identity.sessions))
     app.include_router(live.router(door))
     app.include_router(queries.router(door, views))
     app.include_router(problem_pages.router())

@@ -5,14 +5,13 @@ GET /v1/me    POST /sign-out    GET /v1/me/sessions    DELETE /v1/me/sessions/{s
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from pipeline.gateway.identity.cookies import csrf_token
-from pipeline.gateway.identity.principal import Principal
+from pipeline.gateway.identity.principal import Principal, text_of
 from pipeline.gateway.identity.who import Identity
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.problems import Problem
@@ -47,8 +46,8 @@ def router(identity: Identity, limits: Limits) -> APIRouter:
             "roles": {tenant: sorted(roles) for tenant, roles in principal.roles.items()},
             "accounts": {tenant: sorted(names) for tenant, names in principal.accounts.items()},
             "scopes": None if principal.scopes is None else sorted(principal.scopes),
-            "second_factor_at": _text(principal.second_factor_at),
-            "expires_at": _text(principal.expires_at),
+            "second_factor_at": text_of(principal.second_factor_at),
+            "expires_at": text_of(principal.expires_at),
         }
         cookie = request.cookies.get(site.session)
         if cookie is not None:
@@ -69,10 +68,10 @@ def router(identity: Identity, limits: Limits) -> APIRouter:
         rows = [
             {
                 "session_id": session.session_id,
-                "made_at": _text(session.made_at),
-                "seen_at": _text(session.seen_at),
-                "ends_at": _text(session.ends_at),
-                "second_factor_at": _text(session.second_factor_at),
+                "made_at": text_of(session.made_at),
+                "seen_at": text_of(session.seen_at),
+                "ends_at": text_of(session.ends_at),
+                "second_factor_at": text_of(session.second_factor_at),
                 "is_this": session.session_id == principal.session_id,
             }
             for session in await sessions.of(principal.issuer, principal.subject)
@@ -94,8 +93,3 @@ def router(identity: Identity, limits: Limits) -> APIRouter:
         return Response(status_code=204, headers=NO_STORE)
 
     return made
-
-
-def _text(at: int | None) -> str | None:
-    """Return a time in ISO 8601, UTC."""
-    return None if at is None else datetime.fromtimestamp(at // 1_000_000, UTC).isoformat()
