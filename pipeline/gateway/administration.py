@@ -20,7 +20,7 @@ from pipeline.gateway.identity.principal import EVERY_TENANT, NAME_CHARS_MAX, te
 from pipeline.gateway.identity.sessions import Sessions
 from pipeline.gateway.identity.store import StoreFull
 from pipeline.gateway.parameters import ID
-from pipeline.gateway.problems import Problem, shown
+from pipeline.gateway.problems import Problem, responses, shown
 
 ROLES, SESSIONS = "manage:roles", "manage:sessions"
 Tenant = Annotated[str, Path(**ID)]
@@ -48,7 +48,7 @@ class NewGrant(Somebody):
 
 def router(door: Door, grants: Grants, sessions: Sessions) -> APIRouter:
     """Return the routes."""
-    made = APIRouter(tags=["administration"])
+    made = APIRouter(tags=["administration"], responses=responses(400, 401, 403, 404, 422, 429, 503))
 
     @made.get("/v1/{tenant}/grants", operation_id="list_grants", summary="Who has which role in a tenant")
     async def listed(request: Request, tenant: Tenant) -> Response:

@@ -125,7 +125,7 @@ def build(
     app.add_middleware(RateLimitHeaders)
     name, log = secrets.token_hex(4), AccessLog(writer, codec)
     door = Door(name, *entrance.door, policy, claims, decisions, hearing, log, app, tuple(urls))
-    for of_people in entrance.routers:
+    for of_people in entrance.routers(log.record_visit):
         app.include_router(of_people)
     app.include_router(commands.router(door))
     app.include_router(administration.router(door, entrance.grants, entrance.identity.sessions))
