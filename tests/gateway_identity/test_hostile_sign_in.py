@@ -17,7 +17,6 @@ from joserfc.jwk import RSAKey
 
 from pipeline.gateway import limits
 from pipeline.gateway.identity import oidc
-from pipeline.gateway.identity import provider as provider_module
 from pipeline.gateway.identity.store import StoreFull
 from tests.gateway_identity import provider as providers
 from tests.gateway_identity.gate import SESSION, Gate, code_of, opened, path_of, settings, sign_in
@@ -270,64 +269,3 @@ def test_an_address_has_so_many_sign_ins_a_minute(
     monkeypatch.setattr(limits, "VISITS_PER_MINUTE", 3)
     with opened(settings(tmp_path, provider)) as (_, browser):
         assert [browser.get("/sign-in").status_code for _ in range(4)] == [303, 303, 303, 429]
-
-
-METADATA = "/.well-known/openid-configuration"
-
-
-@pytest.mark.parametrize(
-    ("path", "answer"),
-    [
-        (METADATA, (500, b"")),
-        (METADATA, (200, b"no json")),
-        (METADATA, (200, b"[]")),
-        (METADATA, (200, b"[" * 100_000)),
-        (METADATA, (200, b"{}")),
-        (METADATA, (200, b" " * (provider_module.ANSWER_BYTES_MAX + 1))),
-        (METADATA, (302, b"http://127.0.0.1:9/elsewhere")),
-        ("/jwks", (302, b"http://127.0.0.1:9/elsewhere")),
-        ("/jwks", (200, b" " * (provider_module.ANSWER_BYTES_MAX + 1))),
-        ("/jwks", (200, json.dumps({"keys": [{}] * 101}).encode())),
-        ("/jwks", (200, b'{"keys": 1}')),
-    ],
-    ids=lambda one: one if isinstance(one, str) else f"{one[0]} {one[1][:12]!r}",
-)
-def test_a_provider_that_gives_no_good_answer_signs_nobody_in(
-    provider: FakeProvider, gate: Gate, path: str, answer: tuple[int, bytes]
-) -> None:
-    provider.answers[path] = answer
-    browser = gate.browser()
-    begun = browser.get("/sign-in")
-    last = (
-        begun
-        if begun.status_code != 303
-        else browser.get(path_of(provider.authorise(begun.headers["location"])))
-    )
-    assert (last.status_code, code_of(last)) == (503, "provider_unavailable")
-    require_nobody(browser)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"issuer": "https://evil.example"},
-        {"token_endpoint": "http://evil.example/token"},
-        {"authorization_endpoint": "javascript:alert(1)"},
-        {"jwks_uri": "ftp://127.0.0.1/jwks"},
-        {"jwks_uri": "https://user@evil.example/jwks"},
-    ],
-    ids=str,
-)
-def test_a_discovery_that_leads_astray_is_refused(
-    provider: FakeProvider, gate: Gate, said: dict[str, str]
-) -> None:
-    provider.answers[METADATA] = (200, json.dumps(provider.metadata() | said).encode())
-    assert code_of(gate.browser().get("/sign-in")) == "provider_unavailable"
-
-
-def test_a_provider_that_is_slow_is_not_waited_for(
-    provider: FakeProvider, gate: Gate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provider_module, "ANSWER_WITHIN_S", 0.2)
-    provider.late_s[METADATA] = 1.0
-    assert code_of(gate.browser().get("/sign-in")) == "provider_unavailable"
