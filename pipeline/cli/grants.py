@@ -6,7 +6,6 @@ import asyncio
 import getpass
 import json
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +16,7 @@ from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.gateway.identity.entrance import first_link
 from pipeline.gateway.identity.grants import DAYS_MAX, Grant, GrantRefused, Grants
+from pipeline.gateway.identity.principal import text_of
 from pipeline.gateway.identity.store import FILE_NAME, SqliteStore, StoreFull
 from pipeline.gateway.policy.reading import PolicyError, read_policy
 from pipeline.runtime.connections import ENV_PREFIX
@@ -131,18 +131,13 @@ def _path(settings: Settings) -> Path:
 
 
 def _line(grant: Grant) -> str:
-    until = "without an end" if grant.expires_at is None else f"until {text_of(grant.expires_at)[:10]}"
+    end = text_of(grant.expires_at)
+    until = "without an end" if end is None else f"until {end[:10]}"
     own = f" of {', '.join(grant.accounts)}" if grant.accounts else ""
     who = f"{grant.of} {grant.subject} of {grant.issuer}"
     return f"{grant.grant_id}  {who}  {grant.tenant}:{grant.role}{own}  {until}"
 
 
 def _shown(grant: Grant) -> dict[str, object]:
-    times = {name: getattr(grant, name) for name in ("made_at", "expires_at")}
-    texts = {name: None if at is None else text_of(at) for name, at in times.items()}
-    return {**msgspec.structs.asdict(grant), **texts}
-
-
-def text_of(at: int) -> str:
-    """Return a time in microseconds UTC as ISO 8601."""
-    return datetime.fromtimestamp(at // 1_000_000, UTC).isoformat()
+    times = {name: text_of(getattr(grant, name)) for name in ("made_at", "expires_at")}
+    return {**msgspec.structs.asdict(grant), **times}

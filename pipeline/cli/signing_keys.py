@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from pipeline.cli.grants import text_of
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.gateway.identity.keys import ISSUER
+from pipeline.gateway.identity.principal import text_of
 from pipeline.gateway.identity.signing_keys import (
     DAYS_MAX,
     PEM_CHARS_MAX,
@@ -63,7 +63,8 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
         typer.echo(json.dumps([_shown(key) for key in found]))
         return
     for key in found:
-        typer.echo(f"{key.key_id}  {key.subject} of {key.issuer}  until {text_of(key.expires_at)[:10]}")
+        end = text_of(key.expires_at) or ""
+        typer.echo(f"{key.key_id}  {key.subject} of {key.issuer}  until {end[:10]}")
 
 
 @app.command("remove")

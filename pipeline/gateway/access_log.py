@@ -1,4 +1,4 @@
-"""The access log: every command, and every read of a tenant's data, as an event on `access-log`.
+"""The access log: every command, sign-in and read of a tenant's data, as an event on `access-log`.
 
 It is written before the answer goes out, and waited for: what is not in the log is not answered. What was
 refused is there, too.
@@ -12,6 +12,7 @@ from uuid import uuid4
 from fastapi import Request
 
 from pipeline.domain.kernel import events as ev
+from pipeline.gateway.identity.principal import EVERY_TENANT
 from pipeline.gateway.log.writer import Writer
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.topics import ACCESS_LOG
@@ -59,3 +60,9 @@ class AccessLog:
         )
         (value,) = self._codec.encode([event])
         await self._writer.write_value(ACCESS_LOG, f"{tenant}/{named}".encode(), bytes(value))
+
+    async def record_visit(
+        self, request: Request, actor: ev.Actor | None, permission: str, status: int, code: str
+    ) -> None:
+        """Write a sign-in or what else is of no tenant, under EVERY_TENANT. Raises Problem 503."""
+        await self.record(request, actor, EVERY_TENANT, permission, status, code)

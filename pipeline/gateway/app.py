@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import events
 from pipeline.domain.kernel.views import View
-from pipeline.gateway import live, problem_pages, problems
+from pipeline.gateway import administration, live, problem_pages, problems
 from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands import routes as commands
 from pipeline.gateway.commands.catalogue import COMMANDS
@@ -127,9 +127,10 @@ def build(
     app.add_middleware(RateLimitHeaders)
     name, log = secrets.token_hex(4), AccessLog(writer, codec)
     door = Door(name, *entrance.door, policy, claims, decisions, protection, hearing, log, app, tuple(urls))
-    for of_people in entrance.routers:
+    for of_people in entrance.routers(log.record_visit):
         app.include_router(of_people)
     app.include_router(commands.router(door))
+    app.include_router(administration.router(door, entrance.grants, entrance.identity.sessions))
     app.include_router(live.router(door))
     app.include_router(queries.router(door, views))
     app.include_router(problem_pages.router())

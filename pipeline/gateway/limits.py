@@ -28,6 +28,8 @@ from pipeline.gateway.problems import Problem
 
 REFUSALS_PER_MINUTE = 60
 """Bad credentials from one address; then its credentials are not looked up."""
+VISITS_PER_MINUTE = 300
+"""Requests from one address that need no credential: those of a sign-in."""
 WINDOW_S = 60
 TIMES_MAX = 1_000_000
 """Times of requests that are kept, about 32 bytes each; beyond, who asked least recently is forgotten."""
@@ -95,6 +97,7 @@ class Limits:
         self._per_key = RateLimitItemPerMinute(per_key, namespace="key")
         self._per_tenant = RateLimitItemPerMinute(per_tenant, namespace="tenant")
         self._per_address = RateLimitItemPerMinute(REFUSALS_PER_MINUTE, namespace="address")
+        self._per_visitor = RateLimitItemPerMinute(VISITS_PER_MINUTE, namespace="visitor")
 
     async def identified(self, request: Request, who: Who) -> Principal:
         """Return who asks; bad credentials are counted by address. Raises Problem."""
@@ -115,7 +118,7 @@ class Limits:
 
     async def take_address(self, request: Request) -> None:
         """Count a request that needs no credential by its address. Raises Problem 429."""
-        await self._take(request, "address", self._per_address, _network(request))
+        await self._take(request, "visitor", self._per_visitor, _network(request))
 
     async def take(self, request: Request, principal: Principal, tenant: str | None) -> None:
         """Count a request of a principal, and in a tenant where it has a role. Raises Problem 429.

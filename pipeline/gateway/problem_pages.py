@@ -53,6 +53,9 @@ OWN = {
         "The tenant asks for signed commands.", "Sign the request (RFC 9421); see `ledgerflow signing-keys`."
     ),
     "signature_refused": Meaning("The signature is not right.", "The detail says why."),
+    "store_unavailable": Meaning("The gateway cannot read its sessions and keys now.", "Try again later."),
+    "own_grant": Meaning("Nobody gives a role to oneself.", "Ask another administrator."),
+    "grant_refused": Meaning("The policy does not allow such a grant.", "The detail says why."),
     "invalid_return": Meaning("return_to is no path of this site.", "Give one, such as /docs."),
     "provider_unavailable": Meaning("The OpenID provider gives no good answer now.", "Try again later."),
     "cross_site_request": Meaning(

@@ -9,6 +9,7 @@ Every error of the gateway is one, also those of the framework and the unforesee
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+
+from pipeline.gateway.identity.store import SqliteUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -64,11 +67,30 @@ def answer(problem: Problem, path: str) -> Response:
     return Response(msgspec.json.encode(body), problem.status, headers, MEDIA_TYPE)
 
 
+_CONTENT = {MEDIA_TYPE: {"schema": {"type": "object"}}}
+_MEANINGS = {
+    400: "The request cannot be read",
+    401: "Nobody is signed in, or what was shown is not right",
+    403: "It is not allowed",
+    404: "There is no such thing",
+    422: "The body, the path or a parameter is not what the route takes",
+    429: "Too many requests",
+    503: "What it needs does not answer now",
+}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what an API's description says of the problems of a route."""
+    return {one: {"description": _MEANINGS[one], "content": _CONTENT} for one in statuses}
+
+
 def install(app: FastAPI) -> None:
     """Make an app answer every error as a problem, those of validation and the unforeseen ones included."""
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(SqliteUnavailable, _of_store)
+    app.add_exception_handler(sqlite3.Error, _of_store)
     app.add_exception_handler(Exception, _of_fault)
 
 
@@ -97,6 +119,12 @@ def _of_http(request: Request, error: Exception) -> Response:
     code = phrase.lower().replace(" ", "_").replace("-", "_").replace("'", "")
     headers = {**(error.headers or {})}
     return answer(Problem(error.status_code, code, shown(error.detail), headers), request.url.path)
+
+
+def _of_store(request: Request, error: Exception) -> Response:
+    LOG.error("sessions and keys cannot be read: %s", error)
+    said = Problem(503, "store_unavailable", "sessions and keys cannot be read now", {"Retry-After": "5"})
+    return answer(said, request.url.path)
 
 
 def _of_fault(request: Request, error: Exception) -> Response:

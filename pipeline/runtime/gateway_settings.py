@@ -92,6 +92,7 @@ class GatewaySettings(ConnectionSettings):
         """
         scheme = "http" if self.gateway_certfile is None else "https"
         host = "localhost" if self.gateway_host in ("127.0.0.1", "::1") else self.gateway_host
+        host = f"[{host}]" if ":" in host else host
         origin = self.gateway_url or f"{scheme}://{host}:{self.gateway_port}"
         is_open = origin.startswith("http:") and not is_loopback(urlsplit(origin).hostname or "")
         if self.oidc_client_id and is_open:

@@ -52,8 +52,14 @@ class Gate:
         self.app = FastAPI(lifespan=lifespan)
         problems.install(self.app)
         self.app.add_middleware(RateLimitHeaders)
-        for router in self.entrance.routers:
+        self.log: list[tuple[str | None, str, int, str]] = []
+        """Who did what, with which answer."""
+        self.record: Any = self._record
+        for router in self.entrance.routers(lambda *said: self.record(*said)):
             self.app.include_router(router)
+
+    async def _record(self, _: Any, actor: Any, permission: str, status: int, code: str) -> None:
+        self.log.append((actor and actor.subject, permission, status, code))
 
     def browser(self, origin: str = ORIGIN) -> TestClient:
         """Return a browser without cookies; it follows no redirect by itself."""

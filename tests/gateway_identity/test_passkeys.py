@@ -74,6 +74,7 @@ def test_whoever_has_the_link_becomes_administrator_by_a_passkey(gate: Gate) -> 
     assert me["second_factor_at"] is not None
     (grant,) = run(gate.entrance.grants.all())
     assert (grant.subject, grant.of, grant.expires_at) == (me["subject"], "person", None)
+    assert gate.log == [(me["subject"], "first-administrator", 200, "ok")]
 
 
 def test_a_link_is_good_once_and_there_is_no_other_afterwards(gate: Gate) -> None:
@@ -212,6 +213,7 @@ def test_an_answer_that_is_not_right_signs_nobody_in(gate: Gate, device: Authent
     browser = browser_of(gate)
     assert code_of(sign_in(browser, device)) == "passkey_refused"
     assert SESSION not in browser.cookies
+    assert gate.log[-1] == (None, "sign-in", 401, "passkey_refused")
 
 
 def test_a_challenge_of_a_sign_in_registers_nothing(gate: Gate) -> None:

@@ -130,6 +130,7 @@ def test_people_sign_in_over_tls_or_on_loopback_alone() -> None:
         Settings(**people, gateway_host="192.0.2.1").gateway_origin()
     with pytest.raises(SettingsError, match="off loopback it needs TLS"):
         Settings(**people, gateway_url="http://192.0.2.1:80").gateway_origin()
+    assert Settings(gateway_host="2001:db8::1").gateway_origin() == "http://[2001:db8::1]:8080"
     with_proxy = Settings(**people, gateway_host="192.0.2.1", gateway_url="https://bank.example")
     assert with_proxy.gateway_origin() == "https://bank.example"
 

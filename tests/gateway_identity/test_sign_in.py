@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pipeline.gateway.identity.cookies import csrf_token
+from pipeline.gateway.problems import Problem
 from tests.gateway_identity import provider as providers
 from tests.gateway_identity.gate import (
     ORIGIN,
@@ -158,6 +159,41 @@ def test_who_signs_out_is_out(provider: FakeProvider, gate: Gate) -> None:
     assert write(browser, "POST", "/sign-out").status_code == 204
     assert SESSION not in browser.cookies
     assert gate.browser().get("/v1/me", headers={"Cookie": f"{SESSION}={cookie}"}).status_code == 401
+
+
+def test_two_gateways_share_sign_ins_and_sessions(provider: FakeProvider, gate: Gate, tmp_path: Path) -> None:
+    with opened(settings(tmp_path, provider)) as (_, there):
+        here = gate.browser()
+        back = path_of(provider.authorise(here.get("/sign-in").headers["location"]))
+        there.cookies.update(here.cookies)
+        assert there.get(back).status_code == 303
+        here.cookies.update(there.cookies)
+        assert here.get("/v1/me").json()["subject"] == SUBJECT
+        assert write(here, "POST", "/sign-out").status_code == 204
+        assert code_of(there.get("/v1/me")) == "session_over"
+
+
+def test_sign_ins_and_sign_outs_are_written_down(provider: FakeProvider, gate: Gate) -> None:
+    browser = gate.browser()
+    sign_in(browser, provider)
+    sign_in(browser, provider, "/step-up")
+    write(browser, "POST", "/sign-out")
+    browser.get("/sign-in/callback?state=x")
+    assert gate.log == [
+        (SUBJECT, "sign-in", 200, "ok"),
+        (SUBJECT, "sign-in", 200, "ok"),
+        (SUBJECT, "sign-out", 200, "ok"),
+        (None, "sign-in", 401, "sign_in_refused"),
+    ]
+
+
+def test_what_cannot_be_written_down_is_not_granted(provider: FakeProvider, gate: Gate) -> None:
+    async def down(*_: object) -> None:
+        raise Problem(503, "log_unavailable", "Kafka does not answer")
+
+    gate.record, browser = down, gate.browser()
+    assert code_of(sign_in(browser, provider)) == "log_unavailable"
+    assert SESSION not in browser.cookies
 
 
 def test_a_person_sees_and_ends_own_sessions_only(provider: FakeProvider, gate: Gate) -> None:

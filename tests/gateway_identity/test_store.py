@@ -71,6 +71,17 @@ async def test_two_processes_share_a_file(store: SqliteStore, tmp_path: Path) ->
     assert sum(taken) == 200 and await store.entries("link") == []
 
 
+def _open(path: Path) -> bool:
+    SqliteStore(path).close()
+    return True
+
+
+def test_processes_that_open_a_new_file_at_once_all_get_it(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        for number in range(25):
+            assert all(pool.map(_open, [tmp_path / f"{number}.sqlite"] * 4, 1))
+
+
 async def test_entries_are_found_by_their_owner(store: SqliteStore) -> None:
     for name, owner in (("a", "x"), ("b", "y"), ("c", "x")):
         await store.put("session", entry(name, owner=owner))

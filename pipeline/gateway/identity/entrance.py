@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import NamedTuple
 
 from fastapi import APIRouter
@@ -15,6 +16,7 @@ from pipeline.gateway.identity.cookies import Site
 from pipeline.gateway.identity.first_administrator import FirstAdministrator, is_local
 from pipeline.gateway.identity.grants import Grants
 from pipeline.gateway.identity.jwt import Programs
+from pipeline.gateway.identity.noting import Record
 from pipeline.gateway.identity.oidc import SignIn
 from pipeline.gateway.identity.passkeys import Passkeys
 from pipeline.gateway.identity.provider import Client, Provider
@@ -40,7 +42,7 @@ class Entrance(NamedTuple):
     identity: Identity
     limits: Limits
     signatures: Signatures
-    routers: tuple[APIRouter, ...]
+    makers: tuple[Callable[[Record], APIRouter], ...]
     grants: Grants
     store: SqliteStore
     first: FirstAdministrator | None
@@ -50,6 +52,10 @@ class Entrance(NamedTuple):
     def door(self) -> tuple[Identity, Limits, Signatures]:
         """What the door takes of it."""
         return self.identity, self.limits, self.signatures
+
+    def routers(self, record: Record) -> list[APIRouter]:
+        """Return the routes of people; what they do is recorded."""
+        return [make(record) for make in self.makers]
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -89,21 +95,21 @@ def make_entrance(settings: Settings, policy: Policy) -> Entrance:
         keys.Keys(settings.data_dir / keys.FILE_NAME), Sessions(store, grants), site, programs
     )
     limits = Limits(settings.gateway_requests, settings.gateway_tenant_requests)
-    routers = [session_routes.router(identity, limits)]
+    makers: list[Callable[[Record], APIRouter]] = [partial(session_routes.router, identity, limits)]
     if provider is not None and settings.oidc_client_id:
         names = frozenset(filter(None, map(str.strip, settings.oidc_second_factors.split(","))))
         sign_in = SignIn(provider, Client(settings.oidc_client_id, secret), names, store, site)
-        routers.append(sign_in_routes.router(identity, sign_in, limits))
+        makers.append(partial(sign_in_routes.router, identity, sign_in, limits))
     signed = frozenset(filter(None, map(str.strip, settings.gateway_signed_tenants.split(","))))
     signatures = Signatures(SigningKeys(store), signed, site.origin)
     first = None
     if site.is_secure or is_loopback(site.host):
         passkeys = Passkeys(store, site)
-        routers.append(passkey_routes.router(identity, passkeys, limits))
+        makers.append(partial(passkey_routes.router, identity, passkeys, limits))
         if is_local(settings):
             first = FirstAdministrator(store, grants, passkeys, site)
-            routers.append(passkey_routes.router_of_first(identity, first, limits))
-    return Entrance(identity, limits, signatures, tuple(routers), grants, store, first)
+            makers.append(partial(passkey_routes.router_of_first, identity, first, limits))
+    return Entrance(identity, limits, signatures, tuple(makers), grants, store, first)
 
 
 def first_link(settings: Settings, policy: Policy) -> str | None:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.gateway.identity.principal import Principal, check_name
+from pipeline.gateway.identity.sqlite_files import opened
 
 ISSUER = "ledgerflow-keys"
 FILE_NAME = "gateway-keys.sqlite"
@@ -135,17 +136,11 @@ class Keys:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """Yield the file in a transaction, for one thread at a time; it is opened at the first use."""
+        """Yield the file for one thread at a time; it is opened at the first use."""
         with self._lock:
             if self._database is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._path.touch(0o600)
-                database = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute(_SCHEMA)
-                self._database = database
-            with self._database:
-                yield self._database
+                self._database = opened(self._path, _SCHEMA)
+            yield self._database
 
 
 def _is_in_force(row: tuple[Any, ...]) -> bool:

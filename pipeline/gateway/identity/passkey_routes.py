@@ -15,10 +15,12 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from pipeline.gateway.identity.first_administrator import PAGE, FirstAdministrator
+from pipeline.gateway.identity.noting import FIRST_ADMINISTRATOR, SIGN_IN, Record, actor_of, noted
 from pipeline.gateway.identity.passkeys import ISSUER, Passkeys
 from pipeline.gateway.identity.sessions import LONGEST_US, Started
 from pipeline.gateway.identity.who import Identity, unauthorised
 from pipeline.gateway.limits import Limits
+from pipeline.gateway.problems import responses
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -49,9 +51,9 @@ class Wanted(BaseModel):
     """For the session that the browser has."""
 
 
-def router(identity: Identity, passkeys: Passkeys, limits: Limits) -> APIRouter:
+def router(identity: Identity, passkeys: Passkeys, limits: Limits, record: Record) -> APIRouter:
     """Return the routes of sign-in and step-up by passkey."""
-    made = APIRouter(tags=["sign-in"])
+    made = APIRouter(tags=["sign-in"], responses=responses(400, 401, 403, 422, 429, 503))
     sessions, site = identity.sessions, identity.site
 
     @made.get("/passkey", include_in_schema=False)
@@ -82,19 +84,26 @@ def router(identity: Identity, passkeys: Passkeys, limits: Limits) -> APIRouter:
     async def sign_in(request: Request, credential: dict[str, Any]) -> Response:
         await limits.take_address(request)
         site.require_own_page(request)
-        subject, session_id = await passkeys.verified(credential)
-        now = time.time_ns() // 1_000
-        if session_id is None:
-            return _signed_in(identity, await identity.begin(request, ISSUER, subject, now))
-        started = await sessions.step_up(session_id, now)
-        if started is None:
-            raise unauthorised("session_over", "the session is over: sign in again")
+        async with noted(record, request, SIGN_IN) as note:
+            subject, session_id = await passkeys.verified(credential)
+            note.actor = actor_of(ISSUER, subject, session_id)
+            now = time.time_ns() // 1_000
+            if session_id is None:
+                started = await identity.begin(request, ISSUER, subject, now)
+            else:
+                stepped_up = await sessions.step_up(session_id, now)
+                if stepped_up is None:
+                    raise unauthorised("session_over", "the session is over: sign in again")
+                started = stepped_up
+            note.actor = actor_of(ISSUER, subject, started.session.session_id)
         return _signed_in(identity, started)
 
     return made
 
 
-def router_of_first(identity: Identity, first: FirstAdministrator, limits: Limits) -> APIRouter:
+def router_of_first(
+    identity: Identity, first: FirstAdministrator, limits: Limits, record: Record
+) -> APIRouter:
     """Return the routes of the first administrator."""
     made = APIRouter()
 
@@ -111,8 +120,11 @@ def router_of_first(identity: Identity, first: FirstAdministrator, limits: Limit
     @made.post(f"{PAGE}/register", status_code=204, include_in_schema=False)
     async def register(request: Request, given: Registration) -> Response:
         await limits.take_address(request)
-        subject = await first.register(request, given.link, given.credential)
-        return _signed_in(identity, await identity.begin(request, ISSUER, subject, time.time_ns() // 1_000))
+        async with noted(record, request, FIRST_ADMINISTRATOR) as note:
+            subject = await first.register(request, given.link, given.credential)
+            started = await identity.begin(request, ISSUER, subject, time.time_ns() // 1_000)
+            note.actor = actor_of(ISSUER, subject, started.session.session_id)
+        return _signed_in(identity, started)
 
     return made
 

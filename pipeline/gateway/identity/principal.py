@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -70,3 +71,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def actor(self, policy_version: str) -> Actor:
         """Return the actor of an event's envelope; `policy_version` is `Policy.version`."""
         return Actor(self.issuer, self.subject, self.session_id, self.key_id, policy_version)
+
+
+def text_of(at: int | None) -> str | None:
+    """Return a time in microseconds UTC as ISO 8601, to the second; None for None."""
+    return None if at is None else datetime.fromtimestamp(at // 1_000_000, UTC).isoformat()

@@ -137,7 +137,7 @@ class _Kept:
         self._lock = asyncio.Lock()
         self._value: Any = None
         self._fetched_at = self._asked_at = float("-inf")
-        self._failed = ""
+        self._failed = "the provider was not reached yet"
 
     async def get(self) -> Any:
         """Return it, not older than FRESH_S, or STALE_S while that fails. Raises ProviderUnavailable."""

@@ -5,24 +5,24 @@ GET /v1/me    POST /sign-out    GET /v1/me/sessions    DELETE /v1/me/sessions/{s
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from pipeline.gateway.identity.cookies import csrf_token
-from pipeline.gateway.identity.principal import Principal
+from pipeline.gateway.identity.noting import SIGN_OUT, Record, actor_of, noted
+from pipeline.gateway.identity.principal import Principal, text_of
 from pipeline.gateway.identity.who import Identity
 from pipeline.gateway.limits import Limits
-from pipeline.gateway.problems import Problem
+from pipeline.gateway.problems import Problem, responses
 
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def router(identity: Identity, limits: Limits) -> APIRouter:
+def router(identity: Identity, limits: Limits, record: Record) -> APIRouter:
     """Return the routes."""
-    made = APIRouter(tags=["me"])
+    made = APIRouter(tags=["me"], responses=responses(400, 401, 403, 404, 429, 503))
     site, sessions = identity.site, identity.sessions
 
     async def asking(request: Request) -> Principal:
@@ -47,8 +47,8 @@ def router(identity: Identity, limits: Limits) -> APIRouter:
             "roles": {tenant: sorted(roles) for tenant, roles in principal.roles.items()},
             "accounts": {tenant: sorted(names) for tenant, names in principal.accounts.items()},
             "scopes": None if principal.scopes is None else sorted(principal.scopes),
-            "second_factor_at": _text(principal.second_factor_at),
-            "expires_at": _text(principal.expires_at),
+            "second_factor_at": text_of(principal.second_factor_at),
+            "expires_at": text_of(principal.expires_at),
         }
         cookie = request.cookies.get(site.session)
         if cookie is not None:
@@ -57,8 +57,10 @@ def router(identity: Identity, limits: Limits) -> APIRouter:
 
     @made.post("/sign-out", status_code=204, operation_id="sign_out", summary="End my session")
     async def sign_out(request: Request) -> Response:
-        principal = await person(request)
-        await sessions.end(principal.session_id or "")
+        async with noted(record, request, SIGN_OUT) as note:
+            principal = await person(request)
+            note.actor = actor_of(principal.issuer, principal.subject, principal.session_id)
+            await sessions.end(principal.session_id or "")
         response = Response(status_code=204, headers=NO_STORE)
         site.forget(response, site.session, site.csrf)
         return response
@@ -69,10 +71,10 @@ def router(identity: Identity, limits: Limits) -> APIRouter:
         rows = [
             {
                 "session_id": session.session_id,
-                "made_at": _text(session.made_at),
-                "seen_at": _text(session.seen_at),
-                "ends_at": _text(session.ends_at),
-                "second_factor_at": _text(session.second_factor_at),
+                "made_at": text_of(session.made_at),
+                "seen_at": text_of(session.seen_at),
+                "ends_at": text_of(session.ends_at),
+                "second_factor_at": text_of(session.second_factor_at),
                 "is_this": session.session_id == principal.session_id,
             }
             for session in await sessions.of(principal.issuer, principal.subject)
@@ -86,16 +88,13 @@ def router(identity: Identity, limits: Limits) -> APIRouter:
         summary="End one of my sessions, on whatever device it is",
     )
     async def end(request: Request, session_id: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> Response:
-        principal = await person(request)
-        mine = await sessions.of(principal.issuer, principal.subject)
-        if session_id not in {session.session_id for session in mine}:
-            raise Problem(404, "not_found", "you have no such session")
-        await sessions.end(session_id)
+        async with noted(record, request, SIGN_OUT) as note:
+            principal = await person(request)
+            note.actor = actor_of(principal.issuer, principal.subject, principal.session_id)
+            mine = await sessions.of(principal.issuer, principal.subject)
+            if session_id not in {session.session_id for session in mine}:
+                raise Problem(404, "not_found", "you have no such session")
+            await sessions.end(session_id)
         return Response(status_code=204, headers=NO_STORE)
 
     return made
-
-
-def _text(at: int | None) -> str | None:
-    """Return a time in ISO 8601, UTC."""
-    return None if at is None else datetime.fromtimestamp(at // 1_000_000, UTC).isoformat()

@@ -5,27 +5,26 @@ GET /sign-in?return_to=/docs    GET /step-up?return_to=/docs    GET /sign-in/cal
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from pipeline.gateway.identity.oidc import CALLBACK, WITHIN_S, Begun, SignIn
-from pipeline.gateway.identity.sessions import LONGEST_US
+from pipeline.gateway.identity.noting import SIGN_IN, Record, actor_of, noted
+from pipeline.gateway.identity.oidc import CALLBACK, WITHIN_S, Begun, SignedIn, SignIn
+from pipeline.gateway.identity.sessions import LONGEST_US, Started
 from pipeline.gateway.identity.who import Identity, unauthorised
 from pipeline.gateway.limits import Limits
-from pipeline.gateway.problems import Problem
+from pipeline.gateway.problems import Problem, responses
 
-LOG = logging.getLogger(__name__)
 HOME = "/docs"
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 ReturnTo = Annotated[str, Query(max_length=512, description="A path of this site, to go to afterwards.")]
 
 
-def router(identity: Identity, sign_in: SignIn, limits: Limits) -> APIRouter:
+def router(identity: Identity, sign_in: SignIn, limits: Limits, record: Record) -> APIRouter:
     """Return the routes."""
-    made = APIRouter(tags=["sign-in"])
+    made = APIRouter(tags=["sign-in"], responses=responses(400, 401, 403, 422, 429, 503))
     site, sessions = identity.site, identity.sessions
 
     def away(begun: Begun) -> Response:
@@ -49,21 +48,27 @@ def router(identity: Identity, sign_in: SignIn, limits: Limits) -> APIRouter:
     @made.get(CALLBACK, status_code=303, include_in_schema=False)
     async def callback(request: Request) -> Response:
         await limits.take_address(request)
-        found = await sign_in.finish(dict(request.query_params), request.cookies.get(site.sign_in, ""))
         issuer = sign_in.provider.issuer
-        if found.session_id is None:
-            started = await identity.begin(request, issuer, found.subject, found.second_factor_at)
-        else:
-            if found.second_factor_at is None:
-                raise Problem(401, "sign_in_refused", "the provider names no second factor")
-            stepped_up = await sessions.step_up(found.session_id, found.second_factor_at)
-            if stepped_up is None:
-                raise unauthorised("session_over", "the session is over: sign in again")
-            started = stepped_up
-        LOG.info("signed in: %s of %s, session %s", found.subject, issuer, started.session.session_id)
+        async with noted(record, request, SIGN_IN) as note:
+            found = await sign_in.finish(dict(request.query_params), request.cookies.get(site.sign_in, ""))
+            note.actor = actor_of(issuer, found.subject, found.session_id)
+            started = await started_of(request, found)
+            note.actor = actor_of(issuer, found.subject, started.session.session_id)
         response = RedirectResponse(found.return_to, 303, HEADERS)
         site.forget(response, site.sign_in)
         site.sign_in_session(response, started.cookie, LONGEST_US // 1_000_000)
         return response
+
+    async def started_of(request: Request, found: SignedIn) -> Started:
+        """Return a new session, or the one that was stepped up. Raises Problem 401."""
+        if found.session_id is None:
+            issuer = sign_in.provider.issuer
+            return await identity.begin(request, issuer, found.subject, found.second_factor_at)
+        if found.second_factor_at is None:
+            raise Problem(401, "sign_in_refused", "the provider names no second factor")
+        started = await sessions.step_up(found.session_id, found.second_factor_at)
+        if started is None:
+            raise unauthorised("session_over", "the session is over: sign in again")
+        return started
 
     return made

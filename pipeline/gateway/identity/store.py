@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from pipeline.gateway.identity.sqlite_files import opened
+
 FILE_NAME = "gateway-identity.sqlite"
 ENTRY_BYTES_MAX = 16_384
 ENTRIES_MAX = 100_000
@@ -84,12 +86,7 @@ class SqliteStore:
         """Raises SqliteUnavailable."""
         self._lock = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(0o600)
-            # autocommit: each statement below is whole by itself
-            self._database = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.executescript(_SCHEMA)
+            self._database = opened(path, _SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise SqliteUnavailable(f"{path} cannot be used: {error}") from None
 
