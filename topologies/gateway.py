@@ -46,7 +46,7 @@ def _policy(settings: Settings) -> Policy:
 
 def _protection(settings: Settings) -> Protection:
     """Return what encrypts personal data. Raises SettingsError for a bad file of tenants."""
-    keys = DeferredStore(lambda: open_in(settings.personal_dir, settings.kek_file))
+    keys = DeferredStore(lambda: open_in(settings.personal_dir, settings.kek))
     try:
         return Protection(keys, tenants(Configuration(settings)))
     except PersonalDataError as error:
