@@ -32,7 +32,7 @@ from topologies.tenants import tenants
 
 def _protection(settings: Settings) -> Protection:
     """Return what encrypts personal data. Raises SettingsError for a bad file of tenants."""
-    keys = DeferredStore(lambda: open_in(settings.personal_dir, settings.kek_file))
+    keys = DeferredStore(lambda: open_in(settings.personal_dir, settings.kek))
     try:
         return Protection(keys, tenants(Configuration(settings)))
     except PersonalDataError as error:

@@ -16,9 +16,8 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.personal.backups import DAYS_MAX, backed_up, restored
 from pipeline.personal.errors import KeysUnavailable, PersonalDataError
 from pipeline.personal.keystore import KeyStore
-from pipeline.personal.opening import KEK_NAME, STORE_NAME, open_in
+from pipeline.personal.opening import KEK_NAME, STORE_NAME, named_key, open_in
 from pipeline.personal.rewrapping import rewrapped
-from pipeline.personal.wrapping import make_file_key
 from pipeline.runtime.settings import ENV_PREFIX, load_settings
 
 app = typer.Typer(help="Personal data: its keys.", no_args_is_help=True)
@@ -30,8 +29,8 @@ Person = Annotated[
     str, typer.Argument(metavar="PERSON", help="Whose keys: party:ID, or account:ID for who holds it.")
 ]
 EarlierKek = Annotated[
-    list[Path] | None,
-    typer.Option("--earlier-kek", metavar="FILE", help="A key that wrapped what is there; may be repeated."),
+    list[str] | None,
+    typer.Option("--earlier-kek", metavar="KEK", help="A key that wrapped what is there; may be repeated."),
 ]
 
 
@@ -125,32 +124,31 @@ def destroy(
 @keys.command("rewrap")
 def rewrap(
     new_kek: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The new key-encryption key; made if it is not there.")
+        str, typer.Argument(metavar="KEK", help="The new one, as LEDGERFLOW_KEK names it; made if missing.")
     ],
     data: Data = None,
 ) -> None:
     """Encrypt all keys with another key-encryption key. Stop the gateways first; if killed, run it again."""
     settings = load_settings(data_dir=data)
-    old = settings.kek_file or settings.personal_dir / KEK_NAME
+    old = settings.kek or str(settings.personal_dir / KEK_NAME)
     with _errors():
         _require_store(settings.personal_dir)
-        if not new_kek.exists():
-            make_file_key(new_kek)
+        named_key(new_kek, make=True)
         with open_in(settings.personal_dir, new_kek, [old]) as store:
             count = rewrapped(store)
-    typer.echo(f"{count:,} keys are encrypted with {new_kek}: set {ENV_PREFIX}KEK_FILE to it")
+    typer.echo(f"{count:,} keys are encrypted with {new_kek}: set {ENV_PREFIX}KEK to it")
 
 
 @contextmanager
-def _store(data: Path | None, earlier: list[Path] | None = None, *, made: bool = False) -> Iterator[KeyStore]:
+def _store(data: Path | None, earlier: list[str] | None = None, *, made: bool = False) -> Iterator[KeyStore]:
     """Open the store. `made`: it may be missing, but its key-encryption key may not."""
     settings = load_settings(data_dir=data)
     with _errors():
         if not made:
             _require_store(settings.personal_dir)
-        elif settings.kek_file is None and not (settings.personal_dir / KEK_NAME).exists():
+        elif settings.kek is None and not (settings.personal_dir / KEK_NAME).exists():
             raise BadInput(f"put the key-encryption key of the backup at {settings.personal_dir / KEK_NAME}")
-        with open_in(settings.personal_dir, settings.kek_file, earlier or ()) as store:
+        with open_in(settings.personal_dir, settings.kek, earlier or ()) as store:
             yield store
 
 

@@ -27,7 +27,7 @@ def protection(settings: Settings) -> Iterator[Protected]:
     """
     path = settings.of(TenantsSettings).file
     tenants = UNRESTRICTED if path is None else parsed(TENANTS, path, parse_tenants)
-    with closing(DeferredStore(lambda: open_in(settings.personal_dir, settings.kek_file))) as store:
+    with closing(DeferredStore(lambda: open_in(settings.personal_dir, settings.kek))) as store:
         try:
             personal = of_tenants(store, tenants)
         except PersonalDataError as error:

@@ -99,9 +99,10 @@ class Settings(_OfConcepts):
         default_factory=lambda given: given.get("data_dir", Path()) / "personal",
         description="Key store of personal data; it does not belong into backups of data_dir.",
     )
-    kek_file: Path | None = Field(
+    kek: str | None = Field(
         None,
-        description="Key that encrypts the keys of personal data; by default one made in personal_dir.",
+        description="Key that encrypts the keys of personal data: a file, or pkcs11:token=...;object=... of a"
+        " hardware module; by default a file that is made in personal_dir.",
     )
     # The shape of the system: the same for all workers of one application
     foreign_schemas: Literal["accept", "refuse"] = Field(

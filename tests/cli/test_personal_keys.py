@@ -120,10 +120,10 @@ def test_another_key_encryption_key_opens_all_of_them(
     with open_in(keys.folder) as store:
         made = store.current(*ANNA, "names")
     code, said = keys("rewrap", str(new))
-    assert (code, said) == (0, f"4 keys are encrypted with {new}: set LEDGERFLOW_KEK_FILE to it\n")
+    assert (code, said) == (0, f"4 keys are encrypted with {new}: set LEDGERFLOW_KEK to it\n")
     (keys.folder / KEK_NAME).unlink()
-    monkeypatch.setenv("LEDGERFLOW_KEK_FILE", str(new))
-    with open_in(keys.folder, new) as store:
+    monkeypatch.setenv("LEDGERFLOW_KEK", str(new))
+    with open_in(keys.folder, str(new)) as store:
         assert store.current(*ANNA, "names") == made
     assert {one["kek_id"] for one in keys.listed()} == {store.wrapping.key_id}
 

@@ -55,7 +55,7 @@ def test_where_nothing_is_marked_no_key_is_needed(tmp_path: Path, marks: str | N
 
 def test_without_keys_and_for_a_bad_mark_nothing_is_sent(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "'statement_line.description'")
-    away = settings.model_copy(update={"kek_file": tmp_path / "kek"})
+    away = settings.model_copy(update={"kek": str(tmp_path / "kek")})
     with protection(away) as protected, pytest.raises(Failed, match="cannot be encrypted") as told:
         _Run(None, None, protected).produce(LINE)
     assert "ANNA" not in str(told.value)

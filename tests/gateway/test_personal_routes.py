@@ -65,7 +65,7 @@ class Gateway:
     def __init__(self, folder: Path, *roles: str) -> None:
         self.log, self.kek = Log(), folder / "kek"
         tenants = parse_tenants("[tenants.north]\npersonal = ['payment_initiated.reference']\n")
-        store = DeferredStore(lambda: open_in(folder / "personal", self.kek))
+        store = DeferredStore(lambda: open_in(folder / "personal", str(self.kek)))
         principal = Principal(
             issuer="idp", subject="anna", expires_at=2**62, roles={"north": frozenset(roles)}
         )

@@ -46,7 +46,9 @@ def asked(path: str, body: dict[str, Any], tenant: str = "north") -> InputEvent:
 
 
 def protection(folder: Path, kek: Path | None = None, text: str = TENANTS) -> Protection:
-    return Protection(DeferredStore(lambda: open_in(folder / "personal", kek)), parse_tenants(text))
+    return Protection(
+        DeferredStore(lambda: open_in(folder / "personal", kek and str(kek))), parse_tenants(text)
+    )
 
 
 def protected(by: Protection, event: InputEvent) -> Any:

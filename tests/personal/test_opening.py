@@ -35,9 +35,9 @@ def test_a_key_that_was_lost_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_named_key_is_never_made(tmp_path: Path) -> None:
     with pytest.raises(KeysUnavailable, match="elsewhere"):
-        open_in(tmp_path / "personal", tmp_path / "elsewhere")
+        open_in(tmp_path / "personal", str(tmp_path / "elsewhere"))
     make_file_key(tmp_path / "elsewhere")
-    open_in(tmp_path / "personal", tmp_path / "elsewhere").close()
+    open_in(tmp_path / "personal", str(tmp_path / "elsewhere")).close()
     assert not (tmp_path / "personal" / KEK_NAME).exists()
 
 
@@ -45,9 +45,9 @@ def test_an_earlier_key_opens_what_it_wrapped(tmp_path: Path) -> None:
     with open_in(tmp_path) as store:
         made = store.current(*WHOSE)
     make_file_key(tmp_path / "new")
-    with open_in(tmp_path, tmp_path / "new") as store, pytest.raises(KeysUnavailable, match="not here"):
+    with open_in(tmp_path, str(tmp_path / "new")) as store, pytest.raises(KeysUnavailable, match="not here"):
         store.current(*WHOSE)
-    with open_in(tmp_path, tmp_path / "new", [tmp_path / KEK_NAME]) as store:
+    with open_in(tmp_path, str(tmp_path / "new"), [str(tmp_path / KEK_NAME)]) as store:
         assert store.current(*WHOSE) == made
 
 
@@ -77,7 +77,7 @@ def test_of_threads_that_open_at_once_all_have_one_key(tmp_path: Path) -> None:
 
 def test_a_store_that_was_away_is_used_once_it_is_there(tmp_path: Path) -> None:
     kek = tmp_path / "elsewhere"
-    store = DeferredStore(lambda: open_in(tmp_path / "personal", kek))
+    store = DeferredStore(lambda: open_in(tmp_path / "personal", str(kek)))
     for _ in range(2):
         with pytest.raises(KeysUnavailable):
             store.current(*WHOSE)
@@ -85,3 +85,19 @@ def test_a_store_that_was_away_is_used_once_it_is_there(tmp_path: Path) -> None:
     made = store.current(*WHOSE)
     assert store.current(*WHOSE) == made and len(store.token_key("north", "text")) == 32
     store.close()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "pkcs11:",
+        "pkcs11:token=t;object=k",
+        "pkcs11:token=t;object=?module-path=/m&pin-source=file:/p",
+        "pkcs11:token=t;object=k?module-path=/m&pin-source=file:/p&pin-value=1",
+        "pkcs11:token=t;token=t;object=k?module-path=/m&pin-source=file:/p",
+    ],
+)
+def test_a_uri_of_a_module_that_says_too_little_or_too_much_is_refused(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(KeysUnavailable, match="a key of a module is pkcs11:token=TOKEN"):
+        open_in(tmp_path, uri)
+    assert not (tmp_path / STORE_NAME).exists()

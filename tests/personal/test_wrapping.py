@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.personal import rewrapping
 from pipeline.personal.errors import KeysUnavailable, PersonalDataError
+from pipeline.personal.opening import named_key
 from pipeline.personal.rewrapping import rewrapped
 from pipeline.personal.wrapping import FileKey, Wrapping, make_file_key
 from tests.personal.stores import file_key, store_in
@@ -125,7 +126,11 @@ def test_the_key_of_a_hardware_module_wraps_and_unwraps(token: Path, tmp_path: P
     assert found.key_id == "pkcs11:test/kek"
     with store_in(tmp_path, kek=found) as store:
         assert store.current("north", "party:1", "name") == key
-    second = HardwareKey(LIBRARY, "test", "second", token, make=True)
+    uri = f"pkcs11:token=te%73t;object=second?module-path={LIBRARY}&pin-source=file:{token}"
+    with pytest.raises(KeysUnavailable, match="pkcs11:test/second: NoSuchKey"):
+        named_key(uri)
+    second = named_key(uri, make=True)
+    assert named_key(uri).key_id == second.key_id == "pkcs11:test/second"
     with store_in(tmp_path, kek=second, earlier=[found]) as store:
         assert rewrapped(store) == 1
         assert store.current("north", "party:1", "name") == key
