@@ -52,7 +52,11 @@ class Bank:
 
     def start_gateway(self, number: int) -> subprocess.Popen[bytes]:
         """Start a gateway; return its process."""
-        return self._start("topologies.gateway", LEDGERFLOW_GATEWAY_PORT=str(self.port + number))
+        port = str(self.port + number)
+        # Clients of these tests ask again without a pause.
+        return self._start(
+            "topologies.gateway", LEDGERFLOW_GATEWAY_PORT=port, LEDGERFLOW_GATEWAY_REQUESTS="600000"
+        )
 
     def wait(self) -> None:
         """Wait until the gateways listen, and the worker has its tables."""
