@@ -21,6 +21,7 @@ from pipeline.cli.children import Processes, load_child
 from pipeline.cli.conditions import Conditions
 from pipeline.cli.dashboard import Dashboard, View, counts_of
 from pipeline.cli.load import next_seed
+from pipeline.cli.problems import Failed
 from pipeline.cli.reach import errors_in_one_line
 from pipeline.cli.records import decoder
 from pipeline.cli.stopping import Signals
@@ -40,6 +41,8 @@ DATA_DIR_DEFAULT = Settings.model_fields["data_dir"].default
 TICK_S = 0.1
 LOAD_ENDS_WITHIN_S = 20.0
 """How long to wait for the load to end while no new record is counted."""
+DEAD_WITHIN_S = 2.0
+"""How long the death of a process may take to be known."""
 CAUGHT_UP_WITHIN_S = 20.0
 """How long to wait for the streams to catch up while they make no progress."""
 QUIET_S = 1.0
@@ -76,7 +79,8 @@ class Session:
         self._traffic: TopicCounter | None = None
         self._load: Child | None = None
         self._tally = Tally()
-        self._report: Report | None = None
+        self.report: Report | None = None
+        """Of the verification, if there was one."""
         self._ends_at: float | None = None
         self._ready_seconds: float | None = None
         self._stack_is_dead = False
@@ -95,7 +99,7 @@ class Session:
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers of the run."""
-        tally, report = self._tally, self._report
+        tally, report = self._tally, self.report
         return {
             "ready_seconds": None if self._ready_seconds is None else round(self._ready_seconds, 2),
             **{name.replace(" ", "_"): count for name, count in counts_of(tally).items()},
@@ -109,11 +113,6 @@ class Session:
     def interrupted_code(self) -> int:
         """The exit code of a run that a signal has interrupted."""
         return self._signals.exit_code
-
-    @property
-    def report(self) -> Report | None:
-        """The report of the verification, if there was one."""
-        return self._report
 
     def _start(self) -> None:
         """Start everything and wait until it is ready."""
@@ -135,10 +134,21 @@ class Session:
         if link := self._processes.first_link():
             self._dashboard.say(f"no administrator yet: within 15 minutes, open {link} in a browser here")
         self._traffic = TopicCounter(self._settings, decoder(self._settings), self._data_dir / "counts.json")
-        with errors_in_one_line(self._settings):
-            self._traffic.start()
+        try:
+            with errors_in_one_line(self._settings):
+                self._traffic.start()
+        except Failed:
+            self._blame_the_stack()
+            raise
         self._conditions.start(self._settings)
         self._signals.raise_if_received()
+
+    def _blame_the_stack(self) -> None:
+        """Raises StackError where Kafka has died: that says more than that it does not answer."""
+        until = time.monotonic() + DEAD_WITHIN_S
+        while time.monotonic() < until:
+            self._check()
+            time.sleep(TICK_S)
 
     def _await_ready(self, supervisor: Supervisor) -> None:
         """Start processes and wait until they are ready."""
@@ -193,7 +203,7 @@ class Session:
         self._signals.interrupting = True
         urls = self._processes.worker_urls
         try:
-            self._report = verified(
+            self.report = verified(
                 self._settings, manifests_of(self._settings), urls, QUIET_S, VERIFY_QUIET_WITHIN_S
             )
         finally:
