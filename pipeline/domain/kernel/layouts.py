@@ -121,13 +121,14 @@ class RowClasses:
 
     def __init__(self, kinds: Mapping[type, RowKind]) -> None:
         self.kinds = kinds
+        self._pack = {content: kind.pack for content, kind in kinds.items()}
         self._unpack: dict[type, Callable[[bytes], Any]] = {
             content: unpacker(kind, content) for content, kind in kinds.items()
         }
 
     def pack(self, row: msgspec.Struct) -> bytes:
         """Return the bytes of a row, by its class."""
-        return self.kinds[type(row)].pack(row)
+        return self._pack[type(row)](row)
 
     def decode(self, value: bytes, content: type[_Content]) -> _Content:
         """Return the row of a class. Raises UnreadableRow."""

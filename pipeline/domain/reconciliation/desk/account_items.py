@@ -165,7 +165,11 @@ class AccountItems:
             self.worded(key)
         there: list[tuple[bytes, bytes]] = []
         for key, before in self._before.items():
-            self._write(key, before, self._items[key], there)
+            after = self._items[key]
+            if before is None and after is not None and after.status != OPEN:
+                there.append((row_of(self.part, key), pack(after)))  # as most: it never fell due
+            else:
+                self._write(key, before, after, there)
         for key, is_there in self.raw_index.changes():
             if is_there:
                 there.append((key, MARK))

@@ -75,7 +75,9 @@ def take(
     else:
         is_taken = isinstance(event, ev.PostingRecorded) and _posting(account, scope, event)
     if is_taken:
-        time.move_on(account, clock, time_us)
+        clock.advance(time_us)  # as `time.move_on`: the account wakes up later
+        account.move_to(reached)
+        account.desk.clock_at = clock.at
         sweep_due(account, scope)
     return is_taken
 
