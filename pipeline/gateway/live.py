@@ -23,7 +23,7 @@ from pipeline.domain.kernel.events import EVENTS
 from pipeline.gateway.door import Door, Entry
 from pipeline.gateway.log.hearing import HEARD, Heard, TooManyListeners
 from pipeline.gateway.parameters import ID
-from pipeline.gateway.problems import Problem
+from pipeline.gateway.problems import Problem, responses
 
 CONNECTIONS_MAX = 1_000
 BEHIND_MAX = 5_000
@@ -127,7 +127,10 @@ def router(door: Door) -> APIRouter:
         summary="What the streams say from now on, as server-sent events",
         tags=["live"],
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {}}}},
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            **responses(400, 401, 403, 404, 422, 429, 503),
+        },
     )
     async def follow(
         request: Request,

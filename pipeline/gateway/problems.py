@@ -73,9 +73,13 @@ _MEANINGS = {
     401: "Nobody is signed in, or what was shown is not right",
     403: "It is not allowed",
     404: "There is no such thing",
+    409: "It does not fit what is there",
+    412: "The own command does not show yet; ask again",
     422: "The body, the path or a parameter is not what the route takes",
     429: "Too many requests",
+    502: "What answered cannot be used",
     503: "What it needs does not answer now",
+    504: "What it needs is too slow",
 }
 
 

@@ -224,16 +224,17 @@ def test_of_many_commands_each_has_its_own_answer(bank: Bank) -> None:
 
 
 def test_a_gateway_that_was_started_later_knows_what_a_payment_came_to(bank: Bank) -> None:
-    poor = bank.post("/payments", pay(9_999_999), "too-much", **WAIT)
+    nobody = {**pay(3), "creditor_account_id": "nobody"}
+    poor = bank.post("/payments", nobody, "too-late", **WAIT)
     paid = bank.post("/payments", pay(41), "enough", **WAIT)
-    assert (poor.status, poor.body["code"], paid.body["state"]) == (409, "insufficient_funds", "settled")
+    assert (poor.status, poor.body["code"], paid.body["state"]) == (409, "creditor_not_found", "settled")
     bank.kill(1)
     bank.gateways[1] = bank.start_gateway(1)
     eventually(lambda: bank.ask("GET", "/ready", at=1).status == 200)
     again = bank.post("/payments", pay(41), "enough", at=1)
     assert (again.status, again.body["state"]) == (200, "settled"), again
-    again = bank.post("/payments", pay(9_999_999), "too-much", at=1)
-    assert (again.status, again.body["code"]) == (409, "insufficient_funds"), again
+    again = bank.post("/payments", nobody, "too-late", at=1)
+    assert (again.status, again.body["code"]) == (409, "creditor_not_found"), again
 
 
 def test_every_acknowledged_command_is_in_the_log_once_when_gateways_are_killed(bank: Bank) -> None:

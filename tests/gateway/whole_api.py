@@ -6,6 +6,7 @@ Commands are claimed and sent into lists, views answer with nothing, and nobody 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,7 +22,10 @@ from pipeline.gateway.commands.catalogue import COMMANDS, Command
 from pipeline.gateway.commands.decisions import Decisions
 from pipeline.gateway.commands.naming import content_hash
 from pipeline.gateway.door import Door
+from pipeline.gateway.identity.grants import Grants
 from pipeline.gateway.identity.principal import Principal
+from pipeline.gateway.identity.sessions import Sessions
+from pipeline.gateway.identity.store import SqliteStore
 from pipeline.gateway.policy.reading import default_policy
 from pipeline.gateway.problems import Problem
 from pipeline.gateway.queries import routes as queries
@@ -46,7 +50,7 @@ class Access(msgspec.Struct):
 class WholeApi:
     """The application, and what came out of it."""
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
         self.sent: list[InputEvent] = []
         self.told: list[Access] = []
         self.app = FastAPI(title="Ledgerflow", version="1", redoc_url=None)
@@ -60,12 +64,13 @@ class WholeApi:
             "01234567", cast(Any, self._who), limits, nobody, POLICY, claims, Decisions(lambda _: None),
             protection, cast(Any, None), log, self.app, (),
         )  # fmt: skip
-        grants: Any = SimpleNamespace(all=self._none, get=self._nothing)
+        store = SqliteStore(folder / "gateway.sqlite")
+        grants = Grants(store, POLICY)
         patch.setattr(live, "CONNECTIONS_MAX", 0)
         patch.setattr(queries, "fetch", self._fetch)
         patch.setattr(asking, "recalled", self._nothing)
         self.app.include_router(routes.router(door))
-        self.app.include_router(administration.router(door, grants, cast(Any, None)))
+        self.app.include_router(administration.router(door, grants, Sessions(store, grants)))
         self.app.include_router(live.router(door))
         self.app.include_router(queries.router(door, VIEWS))
         self.app.include_router(problem_pages.router())
@@ -81,9 +86,6 @@ class WholeApi:
 
     async def _nothing(self, *_: Any) -> None:
         return None
-
-    async def _none(self) -> list[Any]:
-        return []
 
     async def _claim(self, events: Any, named: str, content: str) -> Any:
         return SimpleNamespace(answer="ACCEPTED", sent=False, content_hash=content)
@@ -112,9 +114,9 @@ class WholeApi:
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[WholeApi]:
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WholeApi:
     """An application with every route."""
-    yield WholeApi(monkeypatch)
+    return WholeApi(monkeypatch, tmp_path)
 
 
 def principal(role: str, tenant: str = "north", **more: Any) -> Principal:

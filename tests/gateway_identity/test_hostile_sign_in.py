@@ -20,9 +20,8 @@ from pipeline.gateway.identity import oidc
 from pipeline.gateway.identity.store import StoreFull
 from tests.gateway_identity import provider as providers
 from tests.gateway_identity.gate import SESSION, Gate, code_of, opened, path_of, settings, sign_in
+from tests.gateway_identity.people import FromNow, as_of_now
 from tests.gateway_identity.provider import CLIENT_ID, FakeProvider
-
-NOW_S = int(time.time())
 
 
 @pytest.fixture
@@ -58,16 +57,16 @@ def require_nobody(browser: TestClient) -> None:
         {"sub": "a\nb"},
         {"sub": "s" * 257},
         {"sub": 7},
-        {"exp": NOW_S - 61},
+        {"exp": FromNow(-61)},
         {"exp": None},
         {"exp": "tomorrow"},
-        {"exp": NOW_S + 10**9},
-        {"iat": NOW_S + 3_600, "exp": NOW_S + 3_700},
+        {"exp": FromNow(10**9)},
+        {"iat": FromNow(3_600), "exp": FromNow(3_700)},
         {"iat": None},
-        {"nbf": NOW_S + 3_600},
+        {"nbf": FromNow(3_600)},
         {"auth_time": None},
-        {"auth_time": NOW_S - 13 * 3_600},
-        {"auth_time": NOW_S + 3_600},
+        {"auth_time": FromNow(-13) * 3_600},
+        {"auth_time": FromNow(3_600)},
         {"auth_time": True},
     ],
     ids=str,
@@ -75,7 +74,7 @@ def require_nobody(browser: TestClient) -> None:
 def test_claims_that_are_not_for_us_or_not_in_force_are_refused(
     provider: FakeProvider, gate: Gate, said: dict[str, Any]
 ) -> None:
-    provider.said |= said
+    provider.said |= as_of_now(said)
     browser = gate.browser()
     assert code_of(sign_in(browser, provider)) == "sign_in_refused"
     require_nobody(browser)

@@ -21,9 +21,8 @@ from pipeline.gateway.policy.reading import default_policy
 from pipeline.gateway.problems import Problem
 from tests.gateway_identity import provider as providers
 from tests.gateway_identity.gate import AUDIENCE, code_of, opened, settings
+from tests.gateway_identity.people import FromNow, as_of_now
 from tests.gateway_identity.provider import CLIENT_ID, FakeProvider
-
-NOW_S = int(time.time())
 
 
 @pytest.fixture
@@ -90,10 +89,10 @@ async def test_roles_may_stand_in_a_claim_that_is_named(provider: FakeProvider, 
         {"iss": "https://evil.example"},
         {"aud": CLIENT_ID},
         {"aud": ["x", "y"]},
-        {"exp": NOW_S - 61},
-        {"exp": NOW_S + 90_000},
-        {"nbf": NOW_S + 3_600},
-        {"iat": NOW_S + 3_600, "exp": NOW_S + 3_660},
+        {"exp": FromNow(-61)},
+        {"exp": FromNow(90_000)},
+        {"nbf": FromNow(3_600)},
+        {"iat": FromNow(3_600), "exp": FromNow(3_660)},
         {"sub": None},
         {"client_id": "c" * 257},
         {"client_id": "a\nb"},
@@ -105,7 +104,7 @@ async def test_a_token_that_is_not_for_us_or_not_in_force_is_refused(
     programs: Programs, provider: FakeProvider, said: dict[str, Any]
 ) -> None:
     with pytest.raises(TokenRefused):
-        await programs.principal(provider.access_token(AUDIENCE, **said))
+        await programs.principal(provider.access_token(AUDIENCE, **as_of_now(said)))
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c", ".".join(["x" * 3_000] * 3), "é.é.é", "e30.e30.e30"])
@@ -155,7 +154,7 @@ async def test_unknown_keys_make_at_most_one_request_in_thirty_seconds(
 async def test_known_keys_go_on_for_an_hour_while_the_provider_is_down(
     programs: Programs, provider: FakeProvider, clock: Clock
 ) -> None:
-    token = provider.access_token(AUDIENCE, exp=NOW_S + 80_000)
+    token = provider.access_token(AUDIENCE, exp=int(time.time()) + 80_000)
     await programs.principal(token)
     provider.answers = {"/jwks": (503, b""), "/.well-known/openid-configuration": (503, b"")}
     clock.now += module.STALE_S - 1

@@ -19,12 +19,13 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pipeline.domain.kernel.views import AccountView, TableView, View
 from pipeline.gateway.door import Door, Entry
 from pipeline.gateway.parameters import SHOWN_ID, Parameter, take
-from pipeline.gateway.problems import Problem, shown
+from pipeline.gateway.problems import Problem, responses, shown
 from pipeline.gateway.views_client import fetch, worker_path
 
 AFTER_HEADER = "Ledgerflow-After"
 AFTER_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.02
+_RESPONSES = responses(400, 401, 403, 404, 409, 412, 422, 429, 502, 503, 504)
 
 
 def router(door: Door, views: Sequence[View]) -> APIRouter:
@@ -40,6 +41,7 @@ def router(door: Door, views: Sequence[View]) -> APIRouter:
             operation_id=_operation(path),
             summary=next(page.about for page in first.pages if _path(first, page.path) == path),
             tags=[first.name],
+            responses=_RESPONSES,
         )
     made.add_api_route(
         "/v1/{tenant}/requests/{request}",
@@ -48,6 +50,7 @@ def router(door: Door, views: Sequence[View]) -> APIRouter:
         operation_id="get_request_status",
         summary="One request: which commands, whether they are in the log, what is decided",
         tags=["requests"],
+        responses=_RESPONSES,
     )
     return made
 
