@@ -199,7 +199,7 @@ def twins_are_the_only_ones(patch: pytest.MonkeyPatch) -> None:
 
 def common_words_make_alike(patch: pytest.MonkeyPatch) -> None:
     """Weigh no word by how rare it is."""
-    patch.setattr(likeness.Likeness, "_rarity", lambda self, word: 100)
+    patch.setattr(likeness._Rarities, "__missing__", lambda self, word: 100)
 
 
 FEW = test_sums.test_twenty_three_amounts_have_the_small_sets_and_the_large_ones

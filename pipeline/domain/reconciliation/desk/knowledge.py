@@ -65,6 +65,7 @@ class Knowledge:
     ) -> None:
         """`met` returns what an item's words said when it met the others, by its key; 0: it has not."""
         self._rows, self._account, self._desk, self._met = rows, (tenant_id, account_id), desk, met
+        self._page_keys: dict[int, bytes] = {}
 
     def meet(self, words: Iterable[str]) -> None:
         """Count the words of an item, once: when it meets what it may belong to."""
@@ -112,7 +113,10 @@ class Knowledge:
         return {} if found is None else found.counts
 
     def _page_key(self, page: int) -> bytes:
-        return row_key(WORDS_ROW.family, *self._account, f"{page:02d}")
+        key = self._page_keys.get(page)
+        if key is None:
+            key = self._page_keys[page] = row_key(WORDS_ROW.family, *self._account, f"{page:02d}")
+        return key
 
 
 def _place_of(word: str) -> tuple[int, int]:

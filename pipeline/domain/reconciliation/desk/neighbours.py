@@ -23,6 +23,7 @@ from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.items import as_item
 from pipeline.domain.reconciliation.desk.rows import CLAIMED, Entry
 from pipeline.domain.reconciliation.groups.around import Around
+from pipeline.domain.reconciliation.groups.likeness import Likeness
 from pipeline.domain.reconciliation.groups.worth import (
     COUNTERPARTY,
     DAY,
@@ -55,7 +56,8 @@ class Neighbours:
         """Return what is around a due item, itself aside."""
         same, one = self._side(due, due.is_line)
         other, two = self._side(due, not due.is_line)
-        return Around(self._account.knowledge, same, other, self._settled(due), max(one, two))
+        known, settled = self._account.knowledge, self._settled(due)
+        return Around(known, same, other, settled, max(one, two), Likeness(known))
 
     def for_details(self, details: list[Item]) -> list[Item]:
         """Return the postings that the payments of a batch booking may be, by key."""

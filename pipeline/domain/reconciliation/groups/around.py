@@ -28,6 +28,13 @@ class Around(msgspec.Struct, frozen=True):
     """Items of both sides that were matched lately."""
     unknown: int = NOTHING_UNKNOWN
     """What the most telling rule (`worth.RULES_WORTH`) is worth by which there may be more items."""
+    alike: Likeness | None = None
+    """The likeness of these items, if several searches are to share it."""
+
+
+def likeness_of(around: Around) -> Likeness:
+    """Return the likeness of items: the one that all searches of a due item share, if there is one."""
+    return Likeness(around.known) if around.alike is None else around.alike
 
 
 def nearest(due: Item, around: Around, alike: Likeness) -> Around:
@@ -68,7 +75,12 @@ def key_of(item: Item) -> bytes:
 
 def distance(left: Item, right: Item) -> int:
     """Return the days between two items, by the nearest of their dates."""
-    return min(abs(a - b) for a in (left.day, left.booked_day) for b in (right.day, right.booked_day))
+    return min(
+        abs(left.day - right.day),
+        abs(left.day - right.booked_day),
+        abs(left.booked_day - right.day),
+        abs(left.booked_day - right.booked_day),
+    )
 
 
 def in_time(line: Item, posting: Item) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pipeline.domain.reconciliation.groups import sayings
-from pipeline.domain.reconciliation.groups.around import Around, counts, distance, pair_in_time
+from pipeline.domain.reconciliation.groups.around import Around, counts, distance, likeness_of, pair_in_time
 from pipeline.domain.reconciliation.groups.bounds import CANDIDATES_MAX
 from pipeline.domain.reconciliation.groups.differences import (
     AMOUNT,
@@ -154,7 +154,7 @@ def _duplicate(due: Item, around: Around) -> Named | None:
 def _differing(due: Item, around: Around) -> Named | None:
     """Return how a due item differs from the other side's item that is most like it."""
     ranked = []
-    alike = Likeness(around.known)
+    alike = likeness_of(around)
     near = sorted(
         filter(counts, around.other),
         key=lambda item: (

@@ -5,7 +5,7 @@ What a word says is how rare it is in the account (`scoring.known.Known.rarity`,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from pipeline.domain.reconciliation.groups.bounds import CLOSE_FROM, LIKE_FROM, WORDS_FROM
 from pipeline.domain.reconciliation.scoring.item import Item
@@ -17,9 +17,10 @@ _NAME = 10
 
 def share_reference(left: Item, right: Item) -> bool:
     """Whether two items have a reference in common, or one has the other's in its text."""
-    return any(one in right.references or one in right.words for one in left.references) or any(
-        one in left.words for one in right.references
-    )
+    for one in left.references:
+        if one in right.references or one in right.words:
+            return True
+    return any(one in left.words for one in right.references) if left.words else False
 
 
 def contradict(left: Item, right: Item) -> bool:
@@ -31,9 +32,9 @@ class Likeness:
     """The likeness of the items of one account, each pair worked out once."""
 
     def __init__(self, known: Known) -> None:
-        self._known = known
-        self._rarities: dict[str, int] = {}
+        self._rarities = _Rarities(known)
         self._pairs: dict[tuple[bytes, bytes], int] = {}
+        self._like: dict[tuple[bytes, bytes], bool] = {}
 
     def of(self, left: Item, right: Item) -> int:
         """Return how like two items are by party or by words, whichever says more; per mille.
@@ -47,7 +48,10 @@ class Likeness:
 
     def are_like(self, left: Item, right: Item) -> bool:
         """Whether two items are of the same business by reference, party or words."""
-        return share_reference(left, right) or self.of(left, right) >= LIKE_FROM
+        pair = (left.key, right.key)
+        if pair not in self._like:
+            self._like[pair] = share_reference(left, right) or self.of(left, right) >= LIKE_FROM
+        return self._like[pair]
 
     def are_close(self, left: Item, right: Item) -> bool:
         """Whether two items are like each other by words that few others have."""
@@ -61,6 +65,8 @@ class Likeness:
     def _of_parties(self, left: Item, right: Item) -> int:
         one, two = set(left.counterparty), set(right.counterparty)
         shared = self._worth(one & two, _NAME)
+        if not shared:
+            return 0
         return shared * 1000 // max(min(self._worth(one, _NAME), self._worth(two, _NAME)), 1)
 
     def _of_words(self, left: Item, right: Item) -> int:
@@ -70,10 +76,17 @@ class Likeness:
             return 0
         return shared * 1000 // min(self._worth(one, 0), self._worth(two, 0))
 
-    def _worth(self, words: Iterable[str], least: int) -> int:
-        return sum(self._rarity(word) + least for word in words)
+    def _worth(self, words: Collection[str], least: int) -> int:
+        return sum(map(self._rarities.__getitem__, words)) + least * len(words)
 
-    def _rarity(self, word: str) -> int:
-        if word not in self._rarities:
-            self._rarities[word] = self._known.rarity(word)
-        return self._rarities[word]
+
+class _Rarities(dict[str, int]):
+    """How rare words are, each asked for once."""
+
+    def __init__(self, known: Known) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, word: str) -> int:
+        self[word] = rarity = self._known.rarity(word)
+        return rarity

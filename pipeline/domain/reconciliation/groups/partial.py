@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipeline.domain.reconciliation.groups.around import Around, nearest, pair_in_time
+from pipeline.domain.reconciliation.groups.around import Around, likeness_of, nearest, pair_in_time
 from pipeline.domain.reconciliation.groups.bounds import PART_PER_MILLE
 from pipeline.domain.reconciliation.groups.fees import KIND, fee_limit
-from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
+from pipeline.domain.reconciliation.groups.likeness import share_reference
 from pipeline.domain.reconciliation.scoring.item import Item
 
 
@@ -31,7 +31,7 @@ def find_partial(due: Item, around: Around) -> Partial | None:
 
     If there are several, the largest total counts, of equal ones the first by key.
     """
-    near = nearest(due, around, Likeness(around.known))
+    near = nearest(due, around, likeness_of(around))
     own = tuple(sorted((*near.same, due), key=lambda item: item.key))
     found = [_partial_of(due, near.other, own)]
     for total in near.other:

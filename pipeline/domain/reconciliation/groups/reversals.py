@@ -5,7 +5,7 @@ A bank takes a booking back, or a journal of the books is reversed before anythi
 
 from __future__ import annotations
 
-from pipeline.domain.reconciliation.groups.around import Around, distance, nearest, pair_in_time
+from pipeline.domain.reconciliation.groups.around import Around, distance, likeness_of, nearest, pair_in_time
 from pipeline.domain.reconciliation.groups.bounds import REVERSAL_DAYS
 from pipeline.domain.reconciliation.groups.found import Found, Group, decided, group_of
 from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
@@ -33,7 +33,7 @@ ODD_AMOUNT_MAX = 5_000
 
 def find_reversal(due: Item, around: Around) -> Found:
     """Return what a due item cancels, or is cancelled by: confirmed if it is the only one, else suggested."""
-    alike = Likeness(around.known)
+    alike = likeness_of(around)
     near = nearest(due, around, alike)
     size = abs(due.amount_minor)
     equal = [item for item in (due, *near.same) if abs(item.amount_minor) == size]

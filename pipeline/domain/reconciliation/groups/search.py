@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.domain.reconciliation.groups.around import Around, distance, nearest, pair_in_time
+from pipeline.domain.reconciliation.groups.around import Around, distance, likeness_of, nearest, pair_in_time
 from pipeline.domain.reconciliation.groups.blocks import Block, blocks_of, is_part
 from pipeline.domain.reconciliation.groups.bounds import TOTALS_MAX
 from pipeline.domain.reconciliation.groups.differences import slip_of
@@ -39,7 +39,7 @@ def find_group(due: Item, around: Around) -> Found:
     The item has no counterpart of its own: pairs are decided before. What it is a part of is found as well as
     what it is made of, so whichever of a group's items falls due first finds the group.
     """
-    alike = Likeness(around.known)
+    alike = likeness_of(around)
     near = nearest(due, around, alike)
     search = _Search(near, alike)
     groups = groups_of_references(due, near)
