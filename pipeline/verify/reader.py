@@ -22,6 +22,7 @@ from pipeline.verify.model.wire import (
     COMMANDS,
     DEAD_LETTERS,
     INVARIANT_ALERTS,
+    PARTIES,
     POSTINGS,
     UPSTREAM,
     home_of,
@@ -29,7 +30,7 @@ from pipeline.verify.model.wire import (
 from pipeline.verify.numbers import number_in
 from pipeline.verify.streams import ALL, OUTPUTS, SOURCES, WRITTEN, Only
 
-TOPICS = tuple(dict.fromkeys((*SOURCES, *OUTPUTS)))
+TOPICS = tuple(dict.fromkeys((*SOURCES, *OUTPUTS, PARTIES)))
 """All that is read."""
 BRANCH_TOPICS = (POSTINGS, BALANCES, CLEARING_TOTALS)
 """What has the ledger's own accounts as keys; they stand on the partition of their branch."""

@@ -46,6 +46,7 @@ SAYS = {
     "dead_letters": "Each dead letter is one record of its topic, once, unchanged, for a reason.",
     "keys": "Every output record stands on the partition of its key.",
     "readable": "Every output record is an event of a registered schema, to its last byte.",
+    "personal": "Everything that is said of parties, but ids, kinds and countries, is encrypted.",
     "planted_malformed": "Every planted malformed record is a dead letter.",
     "planted_frauds": "Every planted fraud has raised an alert.",
     "planted_outcomes": "Every planted retry and refusal got the answer that it must get.",

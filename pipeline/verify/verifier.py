@@ -11,6 +11,7 @@ Nothing is imported from the streams: no domain code, no tables. What is checked
     4 clearing, pending, holds   money in flight is zero when it is quiet; holds belong to payments, journals
       journals, legs, reversals  all legs of a journal or none; no more is taken back than was posted
     5 views                      what the workers answer is what the topics say
+    personal                     what is said of parties is encrypted
     all invariant_alerts, clearing_totals    what checks them all the time has read all, and is silent
 
 What settings decide is taken as the streams have said it, see README.md; all that follows must be right.
@@ -45,12 +46,14 @@ from pipeline.verify.model.wire import (
     HISTORY_ALERTS,
     INVARIANT_ALERTS,
     ITEMS,
+    PARTIES,
     PAYMENT_ALERTS,
     POSITION_COMMANDS,
     POSTINGS,
     UPSTREAM,
 )
 from pipeline.verify.moves import moves_of
+from pipeline.verify.personal import check_personal
 from pipeline.verify.planted import Planted, PlantedChecks, read_manifests
 from pipeline.verify.present import PresentSettings
 from pipeline.verify.reader import TOPICS, OnProgress, Reader
@@ -193,6 +196,7 @@ class Verification:
         comparison.run(after_branch=self._after_branch)
         self.left_out = comparison.left_out
         check_alerts(self._checks, self._all(INVARIANT_ALERTS))
+        check_personal(self._checks, self._all(PARTIES))
         if self._whole_journal:
             self._journal.close()
             self.balances.compare(self._journal)

@@ -615,3 +615,11 @@ def move_an_entry_where_no_period_ends(log: Damage) -> None:
         effective_at=later,
         asked_at=later - 1,
     )
+
+
+def say_a_name_in_the_clear(log: Damage) -> None:
+    fields = {"event_id": "e", "tenant_id": "north", "occurred_at": 0, "correlation_id": "c"}
+    fields |= {"party_id": "p-1", "kind": "PERSON", "names": ["Anna"]}
+    key = b"north/p-1"
+    value = value_of("PartyRegistered", fields)
+    log.log.append("parties", partition_of(key.decode(), log.log.count), key, value)

@@ -27,6 +27,7 @@ PAYMENT_ALERTS = "payment-alerts"
 HISTORY_ALERTS = "history-alerts"
 INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 REQUESTS, REQUEST_RESULTS = "requests", "request-results"
+PARTIES = "parties"
 
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
