@@ -29,10 +29,12 @@ from pipeline.gateway.door import Door
 from pipeline.gateway.identity.entrance import Entrance
 from pipeline.gateway.limits import RateLimitHeaders
 from pipeline.gateway.log.hearing import Hearing
+from pipeline.gateway.log.past import Past
 from pipeline.gateway.log.writer import Writer
 from pipeline.gateway.policy.policy import Policy
 from pipeline.gateway.problems import Problem
 from pipeline.gateway.queries import routes as queries
+from pipeline.gateway.queries import streams
 from pipeline.input_event import InputEvent
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.settings import Settings
@@ -133,6 +135,7 @@ def build(
     app.include_router(administration.router(door, entrance.grants, entrance.identity.sessions))
     app.include_router(live.router(door))
     app.include_router(queries.router(door, views))
+    app.include_router(streams.router(door, Past(settings)))
     app.include_router(problem_pages.router())
 
     @app.get("/live", include_in_schema=False)

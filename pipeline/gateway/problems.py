@@ -74,6 +74,7 @@ _MEANINGS = {
     403: "It is not allowed",
     404: "There is no such thing",
     409: "It does not fit what is there",
+    410: "It is not there any more",
     412: "The own command does not show yet; ask again",
     422: "The body, the path or a parameter is not what the route takes",
     429: "Too many requests",

@@ -176,6 +176,29 @@ def test_live_events_are_the_tenants_and_go_on_where_they_broke_off(bank: Bank) 
         assert lines(stream, b"event: ") == b"event: gap\n"
 
 
+def test_a_stream_is_read_from_a_position_on(bank: Bank) -> None:
+    paid = bank.post("/payments", pay(51), "streamed", **WAIT).body["payment_id"]
+    first = bank.get("/streams/payment-events?account=alice&limit=2")
+    assert first.status == 200 and len(first.body["data"]) == 2, first
+    seen, page = list(first.body["data"]), first.body
+    while not page["meta"]["at_end"]:
+        page = bank.ask("GET", page["next"]).body
+        seen += page["data"]
+    places = [(one["partition"], one["offset"]) for one in seen]
+    assert places == sorted(places) and len({number for number, _ in places}) == 1
+    of_it = [one["event"] for one in seen if one["data"].get("payment_id") == paid]
+    assert of_it[-1] == "PaymentSettled" and len(of_it) >= 3
+    alone = bank.get(f"/streams/payment-events?account=alice&payment={paid}&limit=1000").body
+    assert [one["event"] for one in alone["data"]] == of_it
+    assert bank.ask("GET", page["next"]).body["data"] == []
+    all_of_it = bank.get("/streams/postings?limit=1000").body["data"]
+    assert {one["data"]["tenant_id"] for one in all_of_it} == {"north"}
+    gone = bank.get("/streams/postings?from=0:999999999")
+    assert (gone.status, gone.body["code"]) == (410, "position_gone")
+    assert bank.get("/streams/postings?from=9:1").status == 400
+    assert bank.get("/streams/payments").status == 404, "inputs are not shown"
+
+
 def test_a_whole_statement_is_in_the_log_once_and_together(bank: Bank) -> None:
     said = {**STATEMENT, "account_id": "alice", "lines": [LINE] * 40}
     first = bank.post("/statements", said, "statement-1")

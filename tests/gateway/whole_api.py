@@ -26,9 +26,11 @@ from pipeline.gateway.identity.grants import Grants
 from pipeline.gateway.identity.principal import Principal
 from pipeline.gateway.identity.sessions import Sessions
 from pipeline.gateway.identity.store import SqliteStore
+from pipeline.gateway.log.past import Page, Wanted
 from pipeline.gateway.policy.reading import default_policy
 from pipeline.gateway.problems import Problem
 from pipeline.gateway.queries import routes as queries
+from pipeline.gateway.queries import streams
 from pipeline.input_event import InputEvent
 from tests.contract.samples import records
 from tests.gateway.test_statements import STATEMENT
@@ -73,6 +75,8 @@ class WholeApi:
         self.app.include_router(administration.router(door, grants, Sessions(store, grants)))
         self.app.include_router(live.router(door))
         self.app.include_router(queries.router(door, VIEWS))
+        past: Any = SimpleNamespace(partitions=4, page=self._page)
+        self.app.include_router(streams.router(door, past))
         self.app.include_router(problem_pages.router())
 
     async def _who(self, request: Request) -> Principal:
@@ -92,6 +96,9 @@ class WholeApi:
 
     async def _send(self, events: Any, named: str, content: str) -> None:
         self.sent += events
+
+    async def _page(self, wanted: Wanted, position: Mapping[int, int], limit: int) -> Page:
+        return Page([], "0:1", True)
 
     async def _hashed(self, events: Any, command: str, fields: dict[str, Any]) -> str:
         return content_hash(command, fields)
@@ -163,4 +170,5 @@ def requests_of_all(tenant: str) -> Iterator[tuple[str, str, Any, str]]:
     yield "GET", f"/v1/{tenant}/requests/r-1", None, "query:requests"
     for topic in sorted(live.HEARD):
         yield "GET", f"/v1/{tenant}/live/{topic}", None, f"live:{topic}"
+        yield "GET", f"/v1/{tenant}/streams/{topic}", None, f"live:{topic}"
     yield "GET", f"/v1/{tenant}/grants", None, administration.ROLES
