@@ -10,8 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.fraud.model.artefact import MISSING, PRESENT_MAX, SHARES_SUM, Bins
-from pipeline.domain.fraud.model.drift import DRIFTED_E6, MOVED_E6, SHARE_MIN_E6, counts, psi_e6
+from pipeline.domain.fraud.model.drift import (
+    COLUMNS_MIN,
+    DRIFTED_E6,
+    MOVED_E6,
+    ROWS_MAX,
+    SHARE_MIN_E6,
+    Spread,
+    counts,
+    psi_e6,
+)
+from pipeline.domain.fraud.model.encoding import parse
 from pipeline.training.spread import bins_of, shares_e6
+from tests.benchmarks import live_model
 
 COUNTED = st.lists(st.integers(0, 10**6), min_size=2, max_size=12).filter(any)
 
@@ -69,3 +80,16 @@ def test_bins_of_many_values_are_about_equal_and_a_frequent_value_has_its_own() 
     zeros = bins_of(np.array([0] * 800 + list(range(1, 201))))
     assert zeros.edges[0] <= 20 and zeros.shares_e6[0] >= 800_000
     assert bins_of(np.array([MISSING, MISSING])) == Bins((), (0, SHARES_SUM))
+
+
+@pytest.mark.parametrize("payments", [0, 1, ROWS_MAX, ROWS_MAX + 1, COLUMNS_MIN - 1, COLUMNS_MIN])
+def test_few_and_many_payments_are_counted_as_a_feature_alone(payments: int) -> None:
+    model = parse(live_model.model_bytes(), None)
+    chance = np.random.default_rng(payments)
+    columns = chance.integers(-5, 20_000, (len(model.features), payments))
+    columns[chance.random(columns.shape) < 0.2] = MISSING
+    columns[chance.random(columns.shape) < 0.1] = PRESENT_MAX
+    scores = chance.integers(0, 10_001, payments)
+    one_by_one = [counts(one.bins, row) for one, row in zip(model.features, columns, strict=True)]
+    expected = np.concatenate([*one_by_one, counts(model.score_bins, scores)])
+    assert Spread(model).counts(columns, scores).tolist() == expected.tolist()
