@@ -20,6 +20,7 @@ from pipeline.domain.reconciliation.desk.batch import DeskBatch
 from pipeline.domain.reconciliation.desk.clean_path import take
 from tests.examples import examples
 from tests.kernel.side_by_side import Log, Replay, assert_alike
+from tests.reconciliation_desk.branch import with_
 from tests.reconciliation_desk.clean_traffic import clean_logs
 from tests.reconciliation_desk.rows_before import Table, random_tables, rows_of
 from tests.reconciliation_desk.test_stream import CASES, LATER, event_of
@@ -152,6 +153,25 @@ def test_clean_references_go_by_their_own_path_whichever_comes_first_and_whereve
             taken.clear()
             assert_alike(rules(), BATCH, log, [cut])
             assert taken == [False, *[True] * (len(log) - 1)], cut  # the first one opens the account
+
+
+def test_a_reference_that_many_postings_have_is_a_constant_for_clean_ones_too() -> None:
+    texts = [f"1 posting P{number} -{number + 1}0 A10000" for number in range(12)]
+    assert_alike(rules(), BATCH, log_of(*texts, "1 line S1/1 -120 A10000"), [])
+
+
+def test_statements_that_have_stopped_are_said_by_a_clean_posting_too() -> None:
+    log = log_of(*(f"{day} close S{day} 0 0 0" for day in range(1, 20)))
+    for number in range(40):
+        at = 19 * DAY + DAY // 2 + (number + 1) * DAY // 8
+        day, name = at // DAY, 10_000 + number
+        pair = log_of(f"{day} posting P{number} -10 A{name}", f"{day} line T{number}/1 -10 A{name}")
+        # Several times a day: for most of them the account does not wake up, and nothing is due.
+        log += [
+            (with_(event, occurred_at=at, event_id=f"{event.event_id}-{number}"), LATER) for event, _ in pair
+        ]
+    made = assert_alike(rules(), BATCH, log, [])
+    assert "STALE" in [getattr(event, "kind", None) for _, event in made.said["reconciliation-results"]]
 
 
 def test_a_pair_across_runs_leaves_no_open_item() -> None:
