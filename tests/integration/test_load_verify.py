@@ -217,12 +217,12 @@ def test_balances_rebuilt_from_the_postings_and_from_the_commands_are_those_of_t
     assert (code, told["differences"]) == (0, [])
     assert told["compared"]["payment"] > PAYMENTS
     replayed = told["records_read"]
-    moving, produced = demo(23, now_us(), rate=400.0, speed=20_000.0, accounts=200), [0]
+    moving, produced = demo(23, now_us(), rate=100.0, speed=20_000.0, accounts=50), [0]
     kafka, registry = cluster.librdkafka(), cluster.registry()
     more: Any = {"on_progress": lambda report: produced.append(report.payments)}
-    loading = threading.Thread(target=lambda: run(moving, kafka, registry, rate=400.0, duration=6.0, **more))
+    loading = threading.Thread(target=lambda: run(moving, kafka, registry, rate=100.0, duration=4.0, **more))
     loading.start()
-    wait_for(lambda: produced[-1] > 400, "payments that are produced meanwhile", lambda: produced[-1])
+    wait_for(lambda: produced[-1] > 100, "payments that are produced meanwhile", lambda: produced[-1])
     code, told = rebuilt(cluster, "--from", "commands", "--url", url)  # the streams go on
     loading.join()
     assert (code, told["differences"]) == (0, [])
