@@ -41,8 +41,7 @@ DATA_DIR_DEFAULT = Settings.model_fields["data_dir"].default
 TICK_S = 0.1
 LOAD_ENDS_WITHIN_S = 20.0
 """How long to wait for the load to end while no new record is counted."""
-DEAD_WITHIN_S = 2.0
-"""How long the death of a process may take to be known."""
+DEAD_WITHIN_S = 2.0  # the death of a process is known by then
 CAUGHT_UP_WITHIN_S = 20.0
 """How long to wait for the streams to catch up while they make no progress."""
 QUIET_S = 1.0

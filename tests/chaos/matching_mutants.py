@@ -14,7 +14,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.corrections import parse_correction
 from pipeline.domain.reconciliation.assigning.outcomes import Outcome
 from pipeline.domain.reconciliation.breaks import actions, facts, outputs, states
-from pipeline.domain.reconciliation.desk import claims, deciding, items, time
+from pipeline.domain.reconciliation.desk import claims, deciding, time
+from pipeline.domain.reconciliation.texts import references
 
 Set = Callable[[Any, str, Any], None]
 """Sets an attribute of a module or a class."""
@@ -50,7 +51,7 @@ def claimed_twice(patch: Set) -> None:
 
 def placeholder_as_reference(patch: Set) -> None:
     """NOTPROVIDED is a reference as any other."""
-    patch(items, "is_placeholder", lambda form, *others: False)
+    patch(references, "is_placeholder", lambda form, *others: False)
 
 
 def due_item_forgotten(patch: Set) -> None:

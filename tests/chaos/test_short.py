@@ -10,7 +10,7 @@ from tests.chaos.run import chaos
 
 FAULTS = ("kill", "zombie", "broker")
 SEED = 97
-SECONDS = 80.0
+SECONDS = 105.0
 RATE = 30.0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,21 +44,26 @@ class Log:
         self.sent: list[InputEvent] = []
         self.accesses: list[tuple[Any, ...]] = []
 
-    async def claim(self, command: InputEvent, request: str, content: str) -> ev.RequestAnswered:
+    async def claim(self, commands: Sequence[InputEvent], request: str, content: str) -> ev.RequestAnswered:
+        (command,) = commands
         self.claimed.append((command, content))
         hashes = [one for event, one in self.claimed if event.event_id == request]
         answer = "FIRST" if len(hashes) == 1 else "REPEATED" if hashes[0] == content else "CONFLICT"
         tenant = command.tenant_id
         return ev.RequestAnswered("a", tenant, 0, request, None, request, answer, hashes[0], 0, False, ())
 
-    async def send(self, command: InputEvent, request: str, content: str) -> None:
-        self.sent.append(command)
+    async def send(self, commands: Sequence[InputEvent], request: str, content: str) -> None:
+        self.sent += commands
 
     async def within(self, request: str, seconds: float) -> None:
         """Nothing is decided."""
 
     async def record(self, *about: Any) -> None:
         self.accesses.append(about[2:])
+
+
+async def _nothing(*_: Any) -> None:
+    return None
 
 
 class Gateway:
@@ -76,7 +83,12 @@ class Gateway:
         log: Any = self.log
         app = FastAPI()
         protection = Protection(store, tenants)
-        door = Door("gateway", who, default_policy(), log, log, protection, log, log, app, ())
+        unbounded: Any = SimpleNamespace(identified=lambda request, who: who(request), take=_nothing)
+        unsigned: Any = SimpleNamespace(require=_nothing)
+        by: Any = who
+        door = Door(
+            "gateway", by, unbounded, unsigned, default_policy(), log, log, protection, log, log, app, ()
+        )
         problems.install(app)
         app.include_router(routes.router(door))
         self.client = TestClient(app)

@@ -80,12 +80,14 @@ def test_a_party_is_encrypted_in_every_tenant(tmp_path: Path) -> None:
 
 def test_the_hash_of_a_personal_command_is_keyed_and_the_same_each_time(tmp_path: Path) -> None:
     event, by = asked("/parties", PARTY), protection(tmp_path)
-    hashes = [asyncio.run(one.hashed(event, "party_registered", PARTY)) for one in (by, protection(tmp_path))]
+    hashes = [
+        asyncio.run(one.hashed([event], "party_registered", PARTY)) for one in (by, protection(tmp_path))
+    ]
     assert hashes[0] == hashes[1] != content_hash("party_registered", PARTY) and len(hashes[0]) == 64
-    elsewhere = asyncio.run(protection(tmp_path / "other").hashed(event, "party_registered", PARTY))
+    elsewhere = asyncio.run(protection(tmp_path / "other").hashed([event], "party_registered", PARTY))
     assert elsewhere != hashes[0]
     removal = events.PartyRemoved(tenant_id="north", occurred_at=event.occurred_at, party_id="p-1")
-    plain = asyncio.run(by.hashed(removal, "party_removed", {"party_id": "p-1"}))
+    plain = asyncio.run(by.hashed([removal], "party_removed", {"party_id": "p-1"}))
     assert plain == content_hash("party_removed", {"party_id": "p-1"})
 
 
@@ -95,7 +97,7 @@ def test_without_keys_personal_commands_wait_and_all_others_go_on(
     kek = tmp_path / "kek"
     by, party = protection(tmp_path, kek), asked("/parties", PARTY)
     with caplog.at_level(logging.WARNING):
-        for work in (by.protected(party), by.hashed(party, "party_registered", PARTY)):
+        for work in (by.protected(party), by.hashed([party], "party_registered", PARTY)):
             with pytest.raises(Problem) as told:
                 asyncio.run(work)
             assert (told.value.status, told.value.code) == (503, "keys_unavailable")

@@ -39,7 +39,7 @@ class Bank:
         app = FastAPI()
         problems.install(app)
         app.add_middleware(RateLimitHeaders)
-        door = Door("0" * 8, *entrance.door, policy, none, none, none, log, app, ())
+        door = Door("0" * 8, *entrance.door, policy, none, none, none, none, log, app, ())
 
         @app.post("/v1/{tenant}/payments")
         async def command(request: Request, tenant: str) -> Any:

@@ -65,7 +65,7 @@ class Bank:
         none: Any = None
         log: Any = NoLog()
         app.include_router(
-            live.router(Door("0" * 8, *self.entrance.door, policy, none, none, hearing, log, app, ()))
+            live.router(Door("0" * 8, *self.entrance.door, policy, none, none, none, hearing, log, app, ()))
         )
         self.client = TestClient(app, base_url=ORIGIN)
 

@@ -273,6 +273,7 @@ def test_the_owner_and_the_copy_have_the_same_committed_rows(cluster: Cluster) -
 
 
 def test_after_sigkill_the_copy_takes_over_and_totals_are_exact(cluster: Cluster) -> None:
+    share(cluster, 0, 1)
     before, earlier = ends(cluster), len(restored(cluster, 1))
     moving = owned(cluster, 0)
     loading = Loading(cluster, seed=3, payments=800, rate=150)

@@ -82,7 +82,7 @@ class Past:
 
     def __init__(self, settings: Settings) -> None:
         self.partitions = settings.partitions
-        self._config = {
+        self._connection = {
             **settings.librdkafka(),
             "group.id": f"{settings.app_id}-gateway",
             "enable.auto.commit": False,
@@ -114,7 +114,7 @@ class Past:
             home = partition_of(f"{wanted.tenant}/{wanted.account}", self.partitions)
             numbers = range(home, home + 1)
         reader = _Reader({number: position.get(number, OFFSET_BEGINNING) for number in numbers})
-        consumer = BoundedConsumer(self._config)
+        consumer = BoundedConsumer(self._connection)
         try:
             consumer.assign(TopicPartition(wanted.topic, one, at) for one, at in reader.at.items())
             until = time.monotonic() + WITHIN_S

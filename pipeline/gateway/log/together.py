@@ -34,7 +34,7 @@ class Together:
     """Writes records in transactions, one after the other."""
 
     def __init__(self, settings: Settings) -> None:
-        self._config = {
+        self._connection = {
             **settings.librdkafka(),
             "transactional.id": f"{GATEWAY_TRANSACTIONS}{settings.app_id}:{secrets.token_hex(8)}",
             "transaction.timeout.ms": ENDS_WITHIN_MS,
@@ -58,7 +58,7 @@ class Together:
     def _write(self, records: Sequence[Framed]) -> None:
         producer = self._producer
         if producer is None:
-            producer = Producer(self._config)
+            producer = Producer(self._connection)
             producer.init_transactions(WITHIN_S)
             self._producer = producer
         producer.begin_transaction()
