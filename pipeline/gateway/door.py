@@ -26,7 +26,7 @@ from pipeline.gateway.identity.signatures import Signatures
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.log.hearing import Hearing
 from pipeline.gateway.policy.policy import Policy
-from pipeline.gateway.problems import Problem
+from pipeline.gateway.problems import Outcome, Problem
 
 
 class Who(Protocol):
@@ -86,20 +86,16 @@ class Door(NamedTuple):
         await self.limits.take(request, principal, tenant)
         actor = principal.actor(self.policy.version)
         entry = Entry(self, principal, actor, tenant, permission)
-        status, code = 200, "ok"
+        outcome = Outcome()
         try:
-            await self.signatures.require(request, principal, tenant)
-            entry.require()
-            yield entry
-            status = entry.status
-        except Problem as problem:
-            status, code = problem.status, problem.code
-            raise
-        except BaseException:
-            status, code = 500, "internal_error"
-            raise
+            with outcome:
+                await self.signatures.require(request, principal, tenant)
+                entry.require()
+                yield entry
+                outcome.status = entry.status
         finally:
-            await self.access_log.record(request, actor, tenant, permission, status, code, entry.request_id)
+            said = outcome.status, outcome.code, entry.request_id
+            await self.access_log.record(request, actor, tenant, permission, *said)
 
 
 class Entry:

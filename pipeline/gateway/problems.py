@@ -46,6 +46,22 @@ class Problem(Exception):
         self.more = more
 
 
+class Outcome:
+    """How something has ended, for the access log; as a context, it takes note of what is raised inside."""
+
+    def __init__(self) -> None:
+        self.status, self.code = 200, "ok"
+
+    def __enter__(self) -> Outcome:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Problem):
+            self.status, self.code = error.status, error.code
+        elif error is not None:
+            self.status, self.code = 500, "internal_error"
+
+
 def shown(text: object) -> str:
     """Return what a client sent as far as an answer may repeat it: printable, SHOWN_CHARS_MAX at most."""
     said = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(text))

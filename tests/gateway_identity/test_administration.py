@@ -43,7 +43,7 @@ class Office:
         self.app = FastAPI()
         problems.install(self.app)
         policy = default_policy()
-        door = Door("0" * 8, *self.entrance.door, policy, none, none, none, log, self.app, ())
+        door = Door("0" * 8, *self.entrance.door, policy, none, none, none, none, log, self.app, ())
         sessions = self.entrance.identity.sessions
         self.app.include_router(administration.router(door, self.entrance.grants, sessions))
 

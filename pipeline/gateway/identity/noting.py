@@ -9,7 +9,7 @@ from typing import Protocol
 from fastapi import Request
 
 from pipeline.domain.kernel.events import Actor
-from pipeline.gateway.problems import Problem
+from pipeline.gateway.problems import Outcome
 
 SIGN_IN, SIGN_OUT = "sign-in", "sign-out"
 FIRST_ADMINISTRATOR = "first-administrator"
@@ -33,17 +33,12 @@ class Note:
 @contextlib.asynccontextmanager
 async def noted(record: Record, request: Request, permission: str) -> AsyncIterator[Note]:
     """Write down what is done inside, and how it ended. Raises Problem 503, and what is raised inside."""
-    note, status, code = Note(), 200, "ok"
+    note, outcome = Note(), Outcome()
     try:
-        yield note
-    except Problem as problem:
-        status, code = problem.status, problem.code
-        raise
-    except BaseException:
-        status, code = 500, "internal_error"
-        raise
+        with outcome:
+            yield note
     finally:
-        await record(request, note.actor, permission, status, code)
+        await record(request, note.actor, permission, outcome.status, outcome.code)
 
 
 def actor_of(issuer: str, subject: str, session_id: str | None) -> Actor:

@@ -122,11 +122,7 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
             return False
     if not note_unless_constant(account.desk.of_postings, references[posting.own_ids :]):
         return False
-    _begin(account, scope, posting, day)
-    if claimed is None:
-        _wait(account, scope, key, posting, texts)
-    else:
-        _claim(account, scope, key, posting, day, claimed)
+    _take(account, scope, key, posting, texts, day, claimed)
     return True
 
 
@@ -160,11 +156,7 @@ def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine, rows: Lin
     account.end(scope.watermark, rows.content)
     if added.is_new:
         account.end(scope.watermark, rows.series)
-    _begin(account, scope, line, day)
-    if claimed is None:
-        _wait(account, scope, key, line, texts)
-    else:
-        _claim(account, scope, key, line, day, claimed)
+    _take(account, scope, key, line, texts, day, claimed)
     return True
 
 
@@ -215,6 +207,23 @@ def _begin(account: AccountDesk, scope: Scope, entry: Entry, day: bytes) -> None
 
 def _unchanged(day: Day) -> Day:
     return day
+
+
+def _take(
+    account: AccountDesk,
+    scope: Scope,
+    key: bytes,
+    entry: Entry,
+    texts: Texts,
+    day: bytes,
+    claimed: tuple[bytes, Entry, bytes] | None,
+) -> None:
+    """Store a clean item: with `claimed`, its counterpart, or open."""
+    _begin(account, scope, entry, day)
+    if claimed is None:
+        _wait(account, scope, key, entry, texts)
+    else:
+        _claim(account, scope, key, entry, day, claimed)
 
 
 def _wait(account: AccountDesk, scope: Scope, key: bytes, entry: Entry, texts: Texts) -> None:
