@@ -47,7 +47,7 @@ BARS = (
     _at_least("fraud_rules_payments_per_s", 25_000),
     _at_most("fraud_decision_p99_ms_at_5000", 50),
     _at_least("positions_fills_per_s", 50_000),
-    _at_least("reconciliation_items_per_s", 25_000),
+    _at_least("reconciliation_items_per_s", 15_000),
     _at_most("latency_p99_ms_at_5000", 50),
     _at_most("latency_p99_ratio_kafka_streams", 1),
     Bar("restore_records_per_s", "at least 400,000, or 3 times Kafka Streams", _restored),
