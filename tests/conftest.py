@@ -72,6 +72,7 @@ def pytest_configure() -> None:
     """Let every Java process of this run start fast, of its children too; no figure is measured here."""
     gc.set_threshold(*OBJECTS_BEFORE_A_COLLECTION)
     os.environ.setdefault("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # else threads that train spin while they wait
     os.environ.setdefault("LEDGERFLOW_TICK_SECONDS", "0")  # the event time of tests is made up
 
 
