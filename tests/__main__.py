@@ -9,6 +9,7 @@ only if all of them passed.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ CHECKS: dict[str, list[str]] = {
         "--durations=40",
     ],
 }
+COMPILING_ONCE = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+"""What is compiled is kept, whatever the caller has set: tests start hundreds of processes."""
 LONG = "--long"
 ALL_BUT_FIGURES = ["-m", "not benchmark", "--hypothesis-profile=long"]
 """What pytest is told in its place."""
@@ -41,7 +44,8 @@ def main(arguments: list[str]) -> int:
         print(f"\n== {name}", flush=True)
         started = time.monotonic()
         # From the root, so that the sources are tested that lie there, not an installed copy.
-        code = subprocess.run(command + (arguments if name == "tests" else []), cwd=ROOT).returncode
+        command = command + (arguments if name == "tests" else [])
+        code = subprocess.run(command, cwd=ROOT, env=COMPILING_ONCE).returncode
         results.append((name, code, time.monotonic() - started))
     print("\n== summary")
     for name, code, seconds in results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import socket
@@ -60,6 +61,8 @@ LONGEST_FIRST = (
     "integration/test_new_stream.py",
 )
 """Files that wait for servers for minutes. While one waits, others compute, and none of them is the last."""
+OBJECTS_BEFORE_A_COLLECTION = (50_000, 20, 100)
+"""Of the cyclic collector, as workers set theirs: at its default a fifth of a test's time is spent in it."""
 PORTS_PER_STACK = 12
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""
@@ -67,7 +70,9 @@ LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 
 def pytest_configure() -> None:
     """Let every Java process of this run start fast, of its children too; no figure is measured here."""
+    gc.set_threshold(*OBJECTS_BEFORE_A_COLLECTION)
     os.environ.setdefault("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # else threads that train spin while they wait
     os.environ.setdefault("LEDGERFLOW_TICK_SECONDS", "0")  # the event time of tests is made up
 
 
@@ -79,6 +84,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {path: float(number) for number, path in enumerate(others)}
     place |= {path: number * len(others) / len(long) - 0.5 for number, path in enumerate(long)}
     items.sort(key=lambda item: place[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Let the cyclic collector pass over what was collected: thousands of tests stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def free_ports() -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,6 +44,7 @@ from pipeline.runtime.kafka.topics import COMMANDED, bytes_max_of
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import Record
 from pipeline.verify.reader import TOPICS
+from tests.decoded_once import VALUES_KEPT, DecodedOnce
 from tests.runtime.fixed_registry import FixedRegistry
 
 REGISTRY = FixedRegistry()
@@ -62,9 +63,9 @@ def encode(event: Any) -> bytes:
     return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), lists_of(msgspec.to_builtins(event)))
 
 
-@lru_cache(1_024)
+@lru_cache(VALUES_KEPT)
 def _decoded(value: bytes | None, bytes_max: int) -> tuple[list[Any], list[Any]]:
-    """Decode a value; an event goes unchanged through several logs, and is read by several streams."""
+    """Decode a value; it goes through several logs and streams, and comes again when a load does."""
     return CODEC.decode([value], bytes_max)
 
 
@@ -75,9 +76,10 @@ def lists_of(value: Any) -> Any:
     return [lists_of(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+@cache
 def decoder() -> Decoder:
     """Return the verifier's decoder over the catalogue."""
-    return Decoder(lambda number: BY_ID[number].text if number in BY_ID else None)
+    return DecodedOnce(lambda number: BY_ID[number].text if number in BY_ID else None)
 
 
 class SimulatedCluster:

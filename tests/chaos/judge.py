@@ -122,13 +122,27 @@ class Problems:
         return new
 
 
+class Wrong(Exception):
+    """Something is wrong; nothing more was compared."""
+
+
+class FirstProblem(Problems):
+    """For those who only ask whether anything is wrong."""
+
+    def wrong(self, problem: Problem) -> None:
+        """Raise Wrong."""
+        raise Wrong(str(problem))
+
+
 class Judge:
     """Compares a snapshot, again and again while it grows."""
 
-    def __init__(self, snapshot: Snapshot, group: str, tenants: str = "") -> None:
+    def __init__(
+        self, snapshot: Snapshot, group: str, tenants: str = "", problems: Problems | None = None
+    ) -> None:
         self._snapshot = snapshot
         self._group = group
-        self._problems = Problems()
+        self._problems = problems or Problems()
         self._dead = DeadLetters(self._problems)
         self._journal = Journal(self._problems)
         listeners = {POSTINGS: [self._journal.see], COMMANDS: [self._journal.hear]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from pipeline.verify.planted import read_manifests
 from pipeline.verify.streams import OUTPUTS, SOURCES, STREAMS
 from tests.chaos.fraud_town import FraudTown
 from tests.chaos.hostile import NEWEST, damaged, event_of
-from tests.chaos.judge import Judge, Snapshot
+from tests.chaos.judge import FirstProblem, Judge, Problems, Snapshot, Wrong
 from tests.chaos.log_reader import is_raw
 from tests.chaos.side_by_side import WrittenRows
 from tests.simulated_cluster import ENCODE, SimulatedCluster, decoder, simulate
@@ -32,11 +33,16 @@ class RecordByRecord(SimulatedCluster):
     """Writes a row once for a record, as the streams do: what it was in between is in no changelog."""
 
     def _apply(self, record: Any, name: str, stream: Any) -> None:
-        rows = self.rows[name, record.partition]
-        assert isinstance(rows, WrittenRows)
-        before = len(rows.written)
+        written = self.written(name, record.partition)
+        before = len(written)
         super()._apply(record, name, stream)
-        rows.written[before:] = dict(rows.written[before:]).items()
+        written[before:] = dict(written[before:]).items()
+
+    def written(self, name: str, partition: int) -> list[tuple[bytes, bytes | None]]:
+        """Return what a stream has written to its rows so far."""
+        rows = self.rows[name, partition]
+        assert isinstance(rows, WrittenRows)
+        return rows.written
 
 
 def processed(folder: Path, payments: int, town: bool = False) -> tuple[Topics, Path]:
@@ -45,16 +51,22 @@ def processed(folder: Path, payments: int, town: bool = False) -> tuple[Topics, 
     return topics_of(simulated(manifest, payments, town=town)), manifest
 
 
-def simulated(manifest: Path, payments: int, tenants: str = "", town: bool = False) -> SimulatedCluster:
+def simulated(
+    manifest: Path,
+    payments: int,
+    tenants: str = "",
+    town: bool = False,
+    cluster: Callable[..., RecordByRecord] = RecordByRecord,
+) -> SimulatedCluster:
     """Run a load with everything planted, under a file of tenants; its rows remember what was written.
 
-    `town`: beside it there are labels, publications and all else that decides payments.
+    `town`: beside it there are labels, publications and all else that decides payments; `cluster`: makes it.
     """
     plan = history(11, payments, NOW_US, accounts=60, malformed_pct=5.0, partitions=PARTITIONS)
     beside = FraudTown(plan, ENCODE) if town else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tests.simulated_cluster, "MemoryRows", WrittenRows)
-        patch.setattr(tests.simulated_cluster, "SimulatedCluster", RecordByRecord)
+        patch.setattr(tests.simulated_cluster, "SimulatedCluster", cluster)
         return simulate(plan, manifest, tenants=parse_tenants(tenants), beside=beside)
 
 
@@ -101,12 +113,26 @@ def topics_of(cluster: SimulatedCluster) -> Topics:
 
 def problems(topics: Topics, manifest: Path | None, tenants: str = "") -> list[str]:
     """Return what the checker finds; without a manifest it asks nothing of what was planted."""
+    return _judged(topics, manifest, tenants, Problems())
+
+
+def first_problem(topics: Topics, manifest: Path | None) -> str | None:
+    """Return the first problem that the checker comes upon, where it stops, or None."""
+    try:
+        found = _judged(topics, manifest, "", FirstProblem())
+    except Wrong as wrong:
+        return str(wrong)
+    assert found == []
+    return None
+
+
+def _judged(topics: Topics, manifest: Path | None, tenants: str, into: Problems) -> list[str]:
     ends = {
         (name, number): log[-1].offset + 1 if log else 0
         for name in topics
         for number, log in topics[name].items()
     }
     after = {place: end for place, end in ends.items() if place[0] in SOURCES}
-    judge = Judge(Snapshot(topics, ends, after), GROUP, tenants)
+    judge = Judge(Snapshot(topics, ends, after), GROUP, tenants, into)
     planted = read_manifests([] if manifest is None else [manifest])
     return list(map(str, judge.run(after, True, planted)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 from pipeline.verify.dead import HEADER
 from pipeline.verify.model.record import Record
@@ -86,6 +87,14 @@ class Bank:
         self.run()
         self.pay("last", a, d, 1, NOW_US - 100)
         self.run()
+
+    def copy(self) -> Self:
+        """Return a bank with logs of its own."""
+        other = copy.copy(self)
+        other.topics = {
+            name: {number: list(log) for number, log in parts.items()} for name, parts in self.topics.items()
+        }
+        return other
 
     @staticmethod
     def run_by(stream: Stream, number: int) -> Any:

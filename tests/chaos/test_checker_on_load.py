@@ -12,9 +12,19 @@ from pipeline.verify.model.positions import PositionBranch
 from pipeline.verify.model.wire import POSITION_COMMANDS, POSITIONS, RESULTS
 from pipeline.verify.planted import read_manifests
 from pipeline.verify.verifier import verify_log
-from tests.chaos.load_in_memory import PARTITIONS, Topics, problems, processed, simulated, strike, topics_of
+from tests.chaos.load_in_memory import (
+    PARTITIONS,
+    Topics,
+    first_problem,
+    problems,
+    processed,
+    simulated,
+    strike,
+    topics_of,
+)
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.side_by_side import first_difference
+from tests.chaos.sound_load import SoundLoad
 from tests.simulated_cluster import decoder
 
 SHORT = 40
@@ -38,14 +48,19 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> tuple[Topics, Path]:
     return processed(tmp_path_factory.mktemp("load"), payments=800)
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> SoundLoad:
+    return SoundLoad(tmp_path_factory.mktemp("short") / "planted.jsonl", payments=SHORT)
+
+
 @pytest.mark.parametrize("name", WRONG_RULES)
-def test_a_wrong_rule_is_found(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    MUTANTS[name].patch(monkeypatch.setattr)
-    assert problems(*processed(tmp_path, payments=SHORT)) != []
+def test_a_wrong_rule_is_found(name: str, short: SoundLoad, monkeypatch: pytest.MonkeyPatch) -> None:
+    topics = short.broken(MUTANTS[name].patch, monkeypatch.setattr)
+    assert first_problem(topics, short.manifest) is not None
 
 
-def test_the_checker_finds_nothing_wrong_with_a_short_load(tmp_path: Path) -> None:
-    assert problems(*processed(tmp_path, payments=SHORT)) == []
+def test_the_checker_finds_nothing_wrong_with_a_short_load(short: SoundLoad) -> None:
+    assert problems(short.topics, short.manifest) == []
 
 
 def test_the_checker_finds_nothing_wrong_with_a_load(load: tuple[Topics, Path]) -> None:

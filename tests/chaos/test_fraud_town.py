@@ -20,9 +20,10 @@ from pipeline.verify.verifier import verify_log
 from tests.chaos.fraud_published import ACTS, SNOOZED, TENANT
 from tests.chaos.hostile import TENANT as HOSTILE
 from tests.chaos.hostile import event_of
-from tests.chaos.load_in_memory import Topics, problems, processed, simulated, strike, topics_of
+from tests.chaos.load_in_memory import Topics, first_problem, problems, simulated, strike, topics_of
 from tests.chaos.mutants import MUTANTS
-from tests.simulated_cluster import SimulatedCluster, decoder
+from tests.chaos.sound_load import SoundLoad
+from tests.simulated_cluster import decoder
 
 PAYMENTS = 160
 WRONG = (
@@ -32,13 +33,13 @@ WRONG = (
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> SimulatedCluster:
-    return simulated(tmp_path_factory.mktemp("town") / "planted.jsonl", PAYMENTS, town=True)
+def load(tmp_path_factory: pytest.TempPathFactory) -> SoundLoad:
+    return SoundLoad(tmp_path_factory.mktemp("town") / "planted.jsonl", PAYMENTS, town=True)
 
 
 @pytest.fixture(scope="module")
-def topics(town: SimulatedCluster) -> Topics:
-    return topics_of(town)
+def topics(load: SoundLoad) -> Topics:
+    return load.topics
 
 
 def wrong(topics: Topics) -> set[str]:
@@ -64,9 +65,9 @@ def said(topics: Topics, topic: str, event: str, tenant: str = TENANT) -> list[d
     ]
 
 
-def test_both_judges_find_nothing_wrong_with_the_town(town: SimulatedCluster, topics: Topics) -> None:
-    assert wrong(topics) == set()
-    report = verify_log(town, decoder())
+def test_both_judges_find_nothing_wrong_with_the_town(load: SoundLoad) -> None:
+    assert wrong(load.topics) == set()
+    report = verify_log(load.cluster, decoder())
     assert report.ok, report.to_json()
 
 
@@ -114,10 +115,8 @@ def test_rules_lists_and_models_decide(topics: Topics) -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_broken_fraud_stream_is_found(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    MUTANTS[name].patch(monkeypatch.setattr)
-    topics, _ = processed(tmp_path, PAYMENTS, town=True)
-    assert wrong(topics) != set()
+def test_a_broken_fraud_stream_is_found(name: str, load: SoundLoad, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert first_problem(load.broken(MUTANTS[name].patch, monkeypatch.setattr), None) is not None
 
 
 def test_every_input_is_among_what_is_hostile(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ The stories of the load meet every one of these rules. `test_checker_on_load` do
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import pytest
@@ -37,15 +37,28 @@ from pipeline.domain.ledger import stream as ledger_stream
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
 from pipeline.domain.ledger.value_times import ValueTime
-from tests.chaos.load_in_memory import problems, processed
+from tests.chaos.load_in_memory import first_problem
 from tests.chaos.mutants import any_age, any_rate, short_memory
+from tests.chaos.sound_load import Set, SoundLoad
+from tests.ledger.branches import Branches
 from tests.ledgers.engines import first_difference_of
 from tests.ledgers.player import Player
 from tests.ledgers.tale import read_tales
 
-Set = Callable[[Any, str, Any], None]
 SHORT = 40
 """Payments of a load that tells every story once."""
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> SoundLoad:
+    return SoundLoad(tmp_path_factory.mktemp("short") / "planted.jsonl", payments=SHORT)
+
+
+@cache
+def told(*files: str) -> list[tuple[Branches, Any]]:
+    """Return what the model makes of the tales of some files, and their settings."""
+    tales = [tale for tale in read_tales() if tale.place.startswith(files)]
+    return [(Player(tale, "model").play(), tale.settings) for tale in tales]
 
 
 def captures_more_than_is_held(patch: Set) -> None:
@@ -203,10 +216,10 @@ def books_into_a_closed_period(patch: Set) -> None:
     ],
 )
 def test_a_ledger_is_found_that(
-    mutant: Callable[[Set], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mutant: Callable[[Set], None], short: SoundLoad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mutant(monkeypatch.setattr)
-    assert problems(*processed(tmp_path, payments=SHORT)) != []
+    topics = short.broken(mutant, monkeypatch.setattr)
+    assert first_problem(topics, short.manifest) is not None
 
 
 def lets_an_older_limit_take_the_place_of_a_newer_one(patch: Set) -> None:
@@ -363,8 +376,7 @@ def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the load does not do, but tales of one file do."""
-    tales = [tale for tale in read_tales() if tale.place.startswith("exchange.txt")]
-    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    logs = told("exchange.txt")
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
 
@@ -390,8 +402,7 @@ def test_a_ledger_is_found_by_the_logs_of_tales_of_retention_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No load goes on for 400 days of event time."""
-    tales = [tale for tale in read_tales() if tale.place.startswith("retention.txt")]
-    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    logs = told("retention.txt")
     assert [first_difference_of(ledger, settings) for ledger, settings in logs] == [None] * len(logs)
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
@@ -418,8 +429,7 @@ def test_a_ledger_is_found_by_the_logs_of_tales_of_parts_that(
 ) -> None:
     """What the load does not do, but tales of these files do."""
     files = ("partial_confirmations.txt", "tolerance.txt", "expected_sequence.txt", "shares.txt")
-    tales = [tale for tale in read_tales() if tale.place.startswith(files)]
-    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    logs = told(*files)
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
 
@@ -439,7 +449,6 @@ def test_a_ledger_is_found_by_the_logs_of_tales_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a load seldom meets: more than 100 things due at once, limits that overtake each other."""
-    tales = [tale for tale in read_tales() if tale.place.startswith(("limits.txt", "falling_due.txt"))]
-    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    logs = told("limits.txt", "falling_due.txt")
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)

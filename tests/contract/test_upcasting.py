@@ -10,7 +10,7 @@ from typing import Any
 
 import fastavro
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas
@@ -19,6 +19,7 @@ from pipeline.runtime.avro.check import Malformed, decode_strict, parsed
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.framing import COLUMNS_MIN
 from schemas.remittance import creditor_reference, is_creditor_reference, split, split_column
+from tests.examples import examples
 from tests.runtime.avro_mutations import MUTATIONS
 from tests.runtime.fixed_registry import FixedRegistry
 
@@ -113,7 +114,7 @@ def _expected(schema_id: int, fields: dict[str, Any]) -> PaymentInitiated:
     return PaymentInitiated(**row)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from(IDS), _payments), min_size=1, max_size=COLUMNS_MIN - 1))
 def test_columns_and_single_values_are_upcast_alike(payments: list[tuple[int, dict[str, Any]]]) -> None:
     values = [_framed(*payment) for payment in payments]
@@ -154,14 +155,14 @@ def test_damaged_old_values_are_read_as_strict_decoding_and_the_split_say() -> N
     assert dead > 200 and alive > 2_000
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100)
 @given(st.lists(st.one_of(references, st.text()), max_size=8))
 def test_a_column_is_split_as_each_of_its_texts(texts: list[str]) -> None:
     creditors, rests = split_column(pa.array(texts, pa.string()))
     assert list(zip(creditors.to_pylist(), rests.to_pylist(), strict=True)) == list(map(split, texts))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100)
 @given(references)
 def test_no_word_is_lost_and_no_reference_is_made_up(text: str) -> None:
     creditor, rest = split(text)
@@ -174,7 +175,7 @@ def test_no_word_is_lost_and_no_reference_is_made_up(text: str) -> None:
     assert times >= 1 and written == left + Counter(creditor * times)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(_valid, st.integers(0, 3), st.integers(0, 3))
 def test_a_reference_alone_is_found_however_it_is_written(text: str, before: int, after: int) -> None:
     assert split(" " * before + text + " " * after) == (text.replace(" ", "").upper(), None)

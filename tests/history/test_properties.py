@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.history import batch as history_columns
@@ -24,6 +24,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import merged
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
+from tests.examples import examples
 
 ACCOUNTS = [("t", "a"), ("t", "b"), ("u", "a"), ("t", "$clearing:EUR:0")]
 Journal = list[tuple[Any, int]]
@@ -133,7 +134,7 @@ def _run(journal: Journal) -> Any:
     return merged(groups, HistoryBatch.fields, np.array([time for _, time in journal], np.int64), 0, 1)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(journals(), st.lists(st.integers(0, 60), max_size=4).map(sorted), st.sampled_from([2, 3, 32]))
 def test_columns_and_rows_leave_the_same_rows(journal: Journal, cuts: list[int], size: int) -> None:
     rowed, columned = Outbox(), Outbox()
@@ -142,7 +143,7 @@ def test_columns_and_rows_leave_the_same_rows(journal: Journal, cuts: list[int],
     assert columned.items == rowed.items
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(
     journals(accounts=1),
     st.integers(-6, 60),
@@ -172,7 +173,7 @@ def test_any_moment_is_what_a_walk_over_all_bookings_finds(
             assert earliest(rows, "t", "a", booked) == min(line.effective_at for line in known)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40)
 @given(journals(accounts=1))
 def test_a_time_of_booking_never_falls_and_a_line_is_read_as_it_was_written(journal: Journal) -> None:
     rows = by_rows(journal)

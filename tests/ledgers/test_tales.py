@@ -20,21 +20,17 @@ NAMES = [f"{tale.place}: {tale.name}" for tale in TALES]
 
 
 @pytest.mark.parametrize("tale", TALES, ids=NAMES)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", sorted(ENGINES.keys() - {"rules"}))
 def test_a_tale_ends_as_it_says(engine: str, tale: Tale) -> None:
     Player(tale, engine).play()
 
 
 @pytest.mark.parametrize("tale", TALES, ids=NAMES)
-def test_rules_and_model_say_and_write_the_same(tale: Tale) -> None:
-    """Field by field and row by row, also what a tale does not look at."""
-    ledger = Player(tale).play()
+def test_the_rules_end_a_tale_as_it_says_and_as_the_model_and_verify_do(tale: Tale) -> None:
+    """What a tale does not look at is compared field by field and row by row."""
+    ledger = Player(tale, "rules").play()
     assert first_difference_of(ledger, tale.settings) is None
-
-
-@pytest.mark.parametrize("tale", TALES, ids=NAMES)
-def test_verify_finds_nothing_wrong_with_what_is_posted(tale: Tale) -> None:
-    assert problems_of(Player(tale).play()) == []
+    assert problems_of(ledger) == []
 
 
 def test_forty_tales_and_more_are_worked_out_by_hand() -> None:

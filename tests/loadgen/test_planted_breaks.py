@@ -34,7 +34,7 @@ def test_a_load_without_breaks_has_none() -> None:
     assert matched.total() == len(desk.postings) > 300 and set(matched) == {"REFERENCE", "SCORED"}
 
 
-@pytest.mark.parametrize("seed", (7, 8))
+@pytest.mark.parametrize("seed", (7, pytest.param(8, marks=pytest.mark.long)))
 def test_every_break_of_an_endless_load_is_opened_within_days_since_its_accounts_know_their_banks(
     seed: int,
 ) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas
@@ -29,6 +29,7 @@ from pipeline.runtime.avro.codec import Codec, Unproven, decode_columns
 from pipeline.runtime.avro.framing import COLUMNS_MIN
 from schemas import SchemaVersion
 from schemas.upcasters import upcast
+from tests.examples import examples
 from tests.runtime.avro_mutations import MUTATIONS
 from tests.runtime.fixed_registry import FixedRegistry
 
@@ -244,7 +245,7 @@ _batches = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(150)
 @given(_batches)
 def test_few_and_many_say_the_same(batch: list[Any]) -> None:
     """One by one and in columns: the same bytes for the same events, the same events for the same bytes."""

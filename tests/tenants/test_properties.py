@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
@@ -69,7 +69,7 @@ def worker() -> Iterator[Any]:
         running.close()
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(st.data())
 async def test_a_crafted_request_shows_rows_of_its_tenant_only(worker: Any, data: st.DataObject) -> None:
     view = data.draw(st.sampled_from([BALANCES, POSITIONS]))
@@ -126,7 +126,7 @@ def test_rows_of_two_accounts_never_have_one_key_or_prefix(one: list[str], other
     assert position_key(*other, "i").startswith(within) == (one[0] == other[0])
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**32))
 def test_a_tenant_is_decided_alike_whoever_else_is_there(seed: int) -> None:
     chance = Random(seed)
