@@ -1,4 +1,4 @@
-"""The command `ledgerflow`: its subcommands, and how errors become one line and an exit code."""
+"""The command `ledgerflow`: the group of all commands, and how errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -8,59 +8,28 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from pipeline.cli import (
-    accept_loss,
-    account,
-    acls,
-    alerts,
-    backtest,
-    balance,
-    dead_letters,
-    export,
-    fraud,
-    gateway,
-    grants,
-    keys,
-    load,
-    matching,
-    matching_publishing,
-    migrate,
-    model,
-    payment,
-    payment_link,
-    personal,
-    proposals,
-    quarantine,
-    rebuild,
-    reconcile,
-    restore,
-    rules,
-    rules_publishing,
-    schemas,
-    signing_keys,
-    snapshot,
-    statement,
-    statements,
-    statements_watch,
-    switch,
-    tail,
-    topics,
-    train,
-    transactions,
-    up,
-    verify,
-    version,
-    worker,
-)
+from pipeline.cli.commands import COMMANDS
+from pipeline.cli.on_demand import on_demand
 from pipeline.cli.problems import EXIT_BAD_INPUT, EXIT_FAILED
 from pipeline.cli.screen import guarded, screen
+from pipeline.runtime.connections import SettingsError
 from pipeline.runtime.escaping import escaped
 from pipeline.runtime.interrupts import EXIT_INTERRUPTED
-from pipeline.runtime.settings import SettingsError
+
+
+class Program(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands.update(on_demand(COMMANDS))
+
 
 app = typer.Typer(
     name="ledgerflow",
+    cls=Program,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -70,55 +39,11 @@ app = typer.Typer(
     epilog="Start here: `ledgerflow up --demo`. Settings are environment variables `LEDGERFLOW_...`; options"
     " win over them.",
 )
-RUN, TRY, LOOK, DECIDE, REPAIR = "Run", "Try", "Look", "Decide", "Check and repair"
-app.command("up", rich_help_panel=RUN)(up.up)
-app.command("worker", rich_help_panel=RUN)(worker.worker)
-app.command("gateway", rich_help_panel=RUN)(gateway.gateway)
-app.command("load", rich_help_panel=RUN)(load.load)
-app.command("backtest", rich_help_panel=TRY)(backtest.backtest)
-app.command("train", rich_help_panel=TRY)(train.train)
-app.command("reconcile", rich_help_panel=TRY)(reconcile.reconcile)
-matching.app.command("publish")(matching_publishing.publish_weights)
-matching.app.command("withdraw")(matching_publishing.withdraw_weights)
-matching.app.command("list")(matching_publishing.list_weights)
-app.add_typer(matching.app, name="matching", rich_help_panel=TRY)
-app.add_typer(account.app, name="account", rich_help_panel=TRY)
-app.command("topics", rich_help_panel=LOOK)(topics.topics)
-app.command("tail", rich_help_panel=LOOK)(tail.tail)
-app.command("balance", rich_help_panel=LOOK)(balance.balance)
-statements.app.command("watch")(statements_watch.watch)
-app.add_typer(statements.app, name="statements", rich_help_panel=RUN)
-app.command("statement", rich_help_panel=LOOK)(statement.statement)
-payment.app.command("link")(payment_link.link_payments)
-app.add_typer(payment.app, name="payment", rich_help_panel=LOOK)
-app.command("alerts", rich_help_panel=LOOK)(alerts.alerts)
-app.command("proposals", rich_help_panel=LOOK)(proposals.proposals)
-app.command("export", rich_help_panel=LOOK)(export.export)
-app.command("version", rich_help_panel=LOOK)(version.version)
-app.add_typer(fraud.app, name="fraud", rich_help_panel=DECIDE)
-app.command("approve", rich_help_panel=DECIDE)(proposals.approve)
-app.command("reject", rich_help_panel=DECIDE)(proposals.reject)
-app.command("verify", rich_help_panel=REPAIR)(verify.verify)
-app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)
-app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)
-app.command("migrate", rich_help_panel=REPAIR)(migrate.migrate)
-app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
-app.command("switch", rich_help_panel=REPAIR)(switch.switch)
-app.command("accept-loss", rich_help_panel=REPAIR)(accept_loss.accept_loss)
-app.command("quarantine", rich_help_panel=REPAIR)(quarantine.quarantine)
-app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
-app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
-app.add_typer(acls.app, name="acls", rich_help_panel=REPAIR)
-rules.app.command("publish")(rules_publishing.publish_rules)
-rules.app.command("list")(rules_publishing.list_rules)
-rules.app.command("backtest")(backtest.backtest_rules)
-app.add_typer(rules.app, name="rules", rich_help_panel=REPAIR)
-app.add_typer(model.app, name="model", rich_help_panel=REPAIR)
-app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
-app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
-app.add_typer(grants.app, name="grants", rich_help_panel=RUN)
-app.add_typer(signing_keys.app, name="signing-keys", rich_help_panel=RUN)
-app.add_typer(personal.app, name="personal", rich_help_panel=RUN)
+
+
+@app.callback()
+def ledgerflow() -> None:
+    """Be a group, although no command is registered here."""
 
 
 def main(arguments: list[str] | None = None) -> int:

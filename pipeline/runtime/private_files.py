@@ -15,9 +15,13 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pipeline.runtime.connections import ENV_PREFIX, SettingsError
 from pipeline.runtime.secret_files import SecretFileError, read_secret
-from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pipeline.runtime.settings import Settings
 
 LOG = logging.getLogger(__name__)
 

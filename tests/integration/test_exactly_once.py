@@ -68,6 +68,7 @@ def test_a_single_worker_recovers_from_its_changelogs_on_an_empty_disk(cluster: 
     assert problems(cluster.verify()) == []
 
 
+@pytest.mark.long
 def test_a_worker_fenced_by_another_producer_stops_and_its_restart_loses_nothing(cluster: Cluster) -> None:
     connection = {"bootstrap_servers": cluster.settings.bootstrap_servers}
 

@@ -8,6 +8,7 @@ from typing import Any
 import typer.main
 
 from pipeline.cli.entry import app
+from pipeline.cli.on_demand import OnDemand
 from tests.project.markdown import table
 
 
@@ -29,7 +30,8 @@ def options(command: Any) -> set[str]:
 
 
 def _below(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
+    for name, listed in group.commands.items():
+        command = listed.command if isinstance(listed, OnDemand) else listed
         if hasattr(command, "commands"):
             yield from _below(command, f"{prefix}{name} ")
         else:

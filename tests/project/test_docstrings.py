@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 
 import topologies
 from pipeline import (
@@ -23,8 +22,8 @@ from pipeline import (
     training,
     web,
 )
-from pipeline.cli import entry
 from pipeline.domain.kernel import events
+from tests.project import reference_of_commands
 
 PACKAGES = (
     runtime,
@@ -46,17 +45,10 @@ SOURCES = sorted(path for package in PACKAGES for path in Path(package.__path__[
 NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
-def callbacks(app: typer.Typer) -> Iterator[Callable[..., object]]:
-    """Yield the functions of an app's commands and of its groups' commands."""
-    for command in app.registered_commands:
-        assert command.callback is not None
-        yield command.callback
-    for group in app.registered_groups:
-        assert group.typer_instance is not None
-        yield from callbacks(group.typer_instance)
-
-
-COMMANDS = {(callback.__module__, callback.__name__) for callback in callbacks(entry.app)}
+COMMANDS = {
+    (command.callback.__module__, command.callback.__name__)
+    for _, command in reference_of_commands.commands()
+}
 """Their docstrings are the help that users read: it names exit codes in the place of exceptions."""
 
 

@@ -1,4 +1,7 @@
-"""Hostile batches on a real broker: the streams go on behind them, and so does whoever reads the topics."""
+"""Hostile batches on a real broker: the streams go on behind them, and so does whoever reads the topics.
+
+The default run has the same batches in memory: test_batches.py.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.settings import Settings
 from tests.chaos.bombs import batch, bomb, produce, record
 from tests.integration.cluster import ROOT, Cluster, cluster_in, problems
+
+pytestmark = pytest.mark.long
 
 BOMB_BYTES = 2**27
 LIES = {

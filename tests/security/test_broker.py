@@ -1,6 +1,8 @@
 """A broker that stands still, topics that somebody changes or deletes, a registry that is away.
 
 One stack (`ledgerflow up`) for all; each test leaves it as it found it, but for the last one, which ends it.
+The default run shows the same in memory: tests/runtime/test_pulse.py, test_topic_settings.py and
+test_topic_ids.py, tests/cli/test_conditions.py.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from pipeline.runtime.settings import ENV_PREFIX, Settings
 from tests.chaos.drift import Drift, drift, repair_topics
 from tests.e2e.running_up import CLI, ROOT, Place, belonging
 from tests.progress import SILENCE_S, wait_for
+
+pytestmark = pytest.mark.long
 
 FROZEN_S = 16.0
 """Longer than a session (6 s) and than the controller waits for a broker (9 s): leaders are elected anew."""

@@ -159,6 +159,7 @@ def test_an_open_transaction_is_told_whose_it_is_and_aborted(
         upstream.commit_transaction(SILENCE_S)
 
 
+@pytest.mark.long
 def test_records_deleted_while_the_worker_stands_stop_it_until_the_loss_is_accepted(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:

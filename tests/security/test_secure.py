@@ -273,6 +273,7 @@ def test_after_all_attacks_everything_holds(secure: Secure) -> None:
     assert "start it with --secure" in refused.err
 
 
+@pytest.mark.long
 def test_an_open_directory_becomes_secure_by_an_explicit_step_alone(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     with LocalStack(settings) as open_stack:

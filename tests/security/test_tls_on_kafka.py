@@ -84,6 +84,7 @@ def refused(settings: Settings) -> str:
     return str(raised.value)
 
 
+@pytest.mark.long
 def test_each_thing_that_is_wrong_is_said_by_name(broker: TlsBroker, tmp_path: Path) -> None:
     other = Authority(tmp_path, "another authority")
     pair = other.sign("ledger")
