@@ -1,4 +1,6 @@
-"""The gateway job: reads and commands through the gateway, beside a bare FastAPI application before the same views.
+"""The gateway job: reads and commands through the gateway, beside a bare FastAPI application.
+
+Both stand before the same views of one worker.
 
     reads at full speed   client -> gateway, or bare -> worker's view     in turn, slice by slice
     reads at 500/s        the same two, each request measured from when it was due
