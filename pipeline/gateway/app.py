@@ -131,10 +131,10 @@ def build(
     door = Door(name, *entrance.door, policy, claims, decisions, protection, hearing, log, app, tuple(urls))
     for of_people in entrance.routers(log.record_visit):
         app.include_router(of_people)
+    app.include_router(queries.router(door, views))  # first: routes are looked at in this order
     app.include_router(commands.router(door))
     app.include_router(administration.router(door, entrance.grants, entrance.identity.sessions))
     app.include_router(live.router(door))
-    app.include_router(queries.router(door, views))
     app.include_router(streams.router(door, Past(settings)))
     app.include_router(problem_pages.router())
 

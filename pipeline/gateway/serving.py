@@ -30,6 +30,8 @@ def options(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {
         "host": settings.gateway_host,
         "port": settings.gateway_port,
+        "http": "httptools",
+        "loop": "uvloop",
         "log_config": None,
         "access_log": False,
         "server_header": False,

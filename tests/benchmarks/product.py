@@ -34,7 +34,7 @@ def worker(bench: Bench, app_id: str, **more: str) -> Iterator[processes.Process
     command = [sys.executable, "-m", "topologies.worker"]
     with processes.Process(command, bench.log(app_id), bench.environment(app_id) | more) as process:
         deadline = time.monotonic() + READY_WITHIN_S
-        while not _answers(f"{base_url(bench)}/ready"):
+        while not answers(f"{base_url(bench)}/ready"):
             if time.monotonic() > deadline or not process.alive:
                 raise process.failure("did not become ready")
             time.sleep(0.1)
@@ -77,7 +77,8 @@ def _opened(account: str, at: int, tenant: str) -> ev.AccountOpened:
     )
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether a server says that it is well."""
     try:
         with urlopen(url, timeout=5) as response:
             return bool(response.status == 200)

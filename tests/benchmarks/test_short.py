@@ -50,7 +50,7 @@ def figures(*names: str) -> dict[str, Any]:
     No figure of it is judged here, so it takes as long as it takes; a part of it that hangs ends it.
     """
     command = [sys.executable, "-m", "tests.benchmarks", "--json", "--rounds", "1"]
-    numbers = ["--events", str(EVENTS), "--payments", str(PAYMENTS)]
+    numbers = ["--events", str(EVENTS), "--payments", str(PAYMENTS), "--seconds", "1"]
     jobs = [part for name in names for part in ("--job", name)]
     done = subprocess.run(command + numbers + jobs, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -79,6 +79,14 @@ def test_every_job_runs_and_comes_to_an_exact_result() -> None:
     }
     assert min(found["sum_ratio_stock_faust"], found["ledger_payments_per_s"]) > 0
     assert found["sum_ratio_kafka_streams"] is None
+
+
+@pytest.mark.long
+def test_the_gateway_job_logs_every_read_and_settles_every_payment() -> None:
+    ((found,),) = figures("gateway")["rounds"].values()
+    assert min(found["reads_per_s"], found["bare_reads_per_s"], found["commands"]["accepted"]) > 0
+    noisy = found["quiet"]["beside_limited"]["noisy"]
+    assert noisy["requests"] > noisy["refused"] >= 0
 
 
 def test_sums_by_columns_are_those_by_rows() -> None:

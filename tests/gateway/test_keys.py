@@ -74,3 +74,31 @@ def test_what_is_kept_of_a_key_is_a_hash(keys: Keys, tmp_path: Path) -> None:
     keys.create("billing", {"north": ["upstream"]}, 30)
     (kept,) = sqlite3.connect(tmp_path / "keys.sqlite").execute("SELECT hash FROM keys").fetchone()
     assert len(kept) == 32
+
+
+def test_a_key_is_remembered_until_anybody_changes_the_file(keys: Keys, tmp_path: Path) -> None:
+    text, made = keys.create("billing", {"north": ["upstream"]}, 30)
+    assert keys.remembered(text) is None, "it was not asked for yet"
+    assert keys.principal(text) == keys.remembered(text)
+    assert keys.remembered(text[:-1]) is None
+    Keys(tmp_path / "keys.sqlite").create("other", {"north": ["analyst"]}, 30)
+    assert keys.remembered(text) is None
+    keys.principal(text)
+    Keys(tmp_path / "keys.sqlite").revoke(made.key_id)
+    assert keys.remembered(text) is None
+    refuse(keys, text)
+
+
+def test_the_own_revocation_is_no_less_seen(keys: Keys) -> None:
+    text, made = keys.create("billing", {"north": ["upstream"]}, 30)
+    keys.principal(text)
+    assert keys.remembered(text) is not None
+    keys.revoke(made.key_id)
+    assert keys.remembered(text) is None
+
+
+def test_a_remembered_key_ends_when_its_days_are_over(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, made = keys.create("billing", {"north": ["upstream"]}, 1)
+    keys.principal(text)
+    monkeypatch.setattr(module.time, "time_ns", lambda: (made.made_at + DAY_US) * 1_000)
+    assert keys.remembered(text) is None

@@ -2,7 +2,8 @@
 
 The secret is 32 random bytes, so its SHA-256 needs no salt and no stretching. A key has roles in tenants,
 may be limited to some permissions, ends within 400 days, and can be revoked. It is in one SQLite file beside
-the data, which several gateways of a machine share.
+the data, which several gateways of a machine share. A key that was found is remembered, by its hash, until
+anybody changes the file: SQLite says at each request whether somebody has.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ ISSUER = "ledgerflow-keys"
 FILE_NAME = "gateway-keys.sqlite"
 DAYS_MAX = 400
 NAME_CHARS = 12
+REMEMBERED_MAX = 10_000
 DAY_US = 86_400_000_000
 _KEY = re.compile(r"lfk_([0-9a-z]{12})_([A-Za-z0-9_-]{43})").fullmatch
 _SCHEMA = """
@@ -70,6 +72,11 @@ class Keys:
         self._path = path
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._watching: sqlite3.Connection | None = None
+        self._version = 0
+        """Of the file, when what is remembered was read."""
+        self._remembered: dict[bytes, Principal] = {}
+        """By the hash of the key's text."""
 
     def create(
         self,
@@ -115,18 +122,39 @@ class Keys:
             )
             return changed.rowcount == 1
 
+    def remembered(self, text: str) -> Principal | None:
+        """Return whom a key stands for, None where only `principal` can tell. It waits for nobody."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            found = self._remembered.get(_hash(text))
+            if found is None or found.expires_at <= time.time_ns() // 1_000:
+                return None
+            return found if self._version_now() == self._version else None
+        except sqlite3.Error:
+            return None
+        finally:
+            self._lock.release()
+
     def principal(self, text: str) -> Principal:
         """Return whom a key stands for. Raises UnknownKey for one that is unknown, over or revoked."""
         found = _KEY(text)
         row = None
         if found is not None:
             with self._opened() as database:
+                version = self._version_now()  # first: a change after it is seen at the next request
                 row = database.execute("SELECT * FROM keys WHERE key_id = ?", (found[1],)).fetchone()
         kept = b"\0" * 32 if row is None else row[1]
         right = hmac.compare_digest(kept, _hash(found[2] if found is not None else ""))
         if row is None or not right or not _is_in_force(row):
             raise UnknownKey("the key is unknown, over or revoked")
-        return _principal(_key(row))
+        principal = _principal(_key(row))
+        with self._lock:
+            if version != self._version or len(self._remembered) >= REMEMBERED_MAX:
+                self._version = version
+                self._remembered.clear()
+            self._remembered[_hash(text)] = principal
+        return principal
 
     def again(self, key_id: str) -> Principal | None:
         """Return whom a key stands for now, None where it is over or revoked. Raises sqlite3.Error."""
@@ -140,7 +168,17 @@ class Keys:
         with self._lock:
             if self._database is None:
                 self._database = opened(self._path, _SCHEMA)
+                # By itself, since SQLite tells a connection of the changes of others only; with no patience.
+                self._watching = sqlite3.connect(
+                    self._path, 0.0, isolation_level=None, check_same_thread=False
+                )
             yield self._database
+
+    def _version_now(self) -> int:
+        """Return a number that is another one after each change of the file. Raises sqlite3.Error."""
+        assert self._watching is not None
+        (version,) = self._watching.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
 
 def _is_in_force(row: tuple[Any, ...]) -> bool:

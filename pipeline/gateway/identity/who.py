@@ -85,6 +85,9 @@ class Identity:
                 return await self._programs.principal(credential)
             except TokenRefused as error:
                 raise unauthorised("token_refused", str(error)) from None
+        known = self._keys.remembered(credential)
+        if known is not None:
+            return known
         try:
             return await asyncio.to_thread(self._keys.principal, credential)
         except UnknownKey as error:

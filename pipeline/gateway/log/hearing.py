@@ -35,6 +35,9 @@ RING_RECORDS = 50_000
 RING_BYTES = 64 * 2**20
 BATCH_MAX = 2_000
 WAIT_S = 0.2
+ANSWERED_WITHIN_MS = 500
+"""Kafka answers at once where there is something. An answer that there is nothing, on all these partitions,
+costs as much, so it may come late."""
 AGAIN_AFTER_S = 1.0
 LISTENERS_MAX = 10_000
 
@@ -122,6 +125,7 @@ class Hearing:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "latest",
                 "isolation.level": "read_committed",
+                "fetch.wait.max.ms": ANSWERED_WITHIN_MS,
                 "log_level": 0,
             }
         )

@@ -1,6 +1,6 @@
 """Produces the gateway's events, and tells an event loop when Kafka has acknowledged each.
 
-event -> the newest schema, its id from the registry -> frame -> topic, by key -> acknowledged: place
+event -> the newest schema, its id from the registry -> frame -> topic, by key -> acknowledged
 
 An event whose acknowledgement does not come may be in the log. Whoever asks again with the same idempotency
 key has the same ids, so it may be sent again.
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -30,14 +30,6 @@ WAITING_MAX = 20_000
 """Records that wait for Kafka; more are refused."""
 POLL_S = 0.1
 RETRY_AFTER_S = 1
-
-
-class Place(NamedTuple):
-    """Where a record lies."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 def unavailable(detail: str) -> Problem:
@@ -65,14 +57,16 @@ class Writer:
         self._serializers = {kind: serializer(self._registry, kind.schema_text()) for kind in kinds}
         self._require(kinds)
         self._together = Together(settings)
+        self._acknowledged: deque[tuple[asyncio.Future[None], KafkaError | None]] = deque()
+        self._will_be_told = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="acknowledgements", daemon=True)
         self._thread.start()
 
-    async def write(self, event: InputEvent) -> Place:
-        """Produce an event; return its place once Kafka has acknowledged it. Raises Problem 503."""
+    async def write(self, event: InputEvent) -> None:
+        """Produce an event; return once Kafka has acknowledged it. Raises Problem 503."""
         value = self._serializers[type(event)](event.to_avro(), _about(type(event)))
-        return await self.write_value(event.TOPIC, event.key(), value)
+        await self.write_value(event.TOPIC, event.key(), value)
 
     async def write_all(self, events: Sequence[InputEvent]) -> None:
         """Produce events in one transaction; return once all are in the log. Raises Problem 503."""
@@ -83,18 +77,16 @@ class Writer:
             ]
         )
 
-    async def write_value(self, topic: str, key: bytes, value: bytes | None) -> Place:
-        """Produce a framed value; return its place once Kafka has it. Raises Problem 503."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Place] = loop.create_future()
+    async def write_value(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """Produce a framed value; return once Kafka has it. Raises Problem 503."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            told = partial(_acknowledged, loop, done)
-            self._producer.produce(topic, value, key, on_delivery=told)
+            self._producer.produce(topic, value, key, on_delivery=partial(self._acknowledge, done))
         except BufferError:
             raise unavailable("too many commands wait for Kafka") from None
         except KafkaException as error:
             raise unavailable(f"Kafka does not take it: {error.args[0].name()}") from None
-        return await done
+        await done
 
     def close(self) -> None:
         """Wait for what is under way, and end."""
@@ -115,25 +107,24 @@ class Writer:
         while not self._ended.is_set():
             self._producer.poll(POLL_S)
 
+    def _acknowledge(self, done: asyncio.Future[None], error: KafkaError | None, message: Message) -> None:
+        """Have the event loop told, once for all that come together; called in the other thread."""
+        self._acknowledged.append((done, error))
+        if not self._will_be_told:
+            self._will_be_told = True
+            done.get_loop().call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        self._will_be_told = False  # first: what is acknowledged from now on is told by another call
+        while self._acknowledged:
+            done, error = self._acknowledged.popleft()
+            if done.done():  # nobody waits any more
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(unavailable(f"Kafka has not acknowledged it: {error.name()}; ask again"))
+
 
 def _about(kind: type[InputEvent]) -> SerializationContext:
     return SerializationContext(kind.TOPIC, MessageField.VALUE)
-
-
-def _acknowledged(
-    loop: asyncio.AbstractEventLoop,
-    done: asyncio.Future[Place],
-    error: KafkaError | None,
-    message: Message,
-) -> None:
-    """Tell the event loop; called in another thread."""
-    loop.call_soon_threadsafe(_tell, done, error, message.topic(), message.partition(), message.offset())
-
-
-def _tell(done: asyncio.Future[Place], error: KafkaError | None, *place: Any) -> None:
-    if done.done():  # nobody waits any more
-        return
-    if error is None:
-        done.set_result(Place(*place))
-    else:
-        done.set_exception(unavailable(f"Kafka has not acknowledged it: {error.name()}; ask again"))

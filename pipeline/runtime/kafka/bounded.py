@@ -34,6 +34,8 @@ logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # a command say
 ANSWER_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.02
 """An answer without records wakes nobody: the end of a log is seen so late at most."""
+WAIT_S = 1.0
+"""Records wake who waits for them, so that who asks for no ends need not look so often."""
 FETCH_BYTES = 2**22
 READ_AHEAD = 5_000
 SKIPPED_MAX = 10_000
@@ -179,8 +181,9 @@ class BoundedConsumer:
             await asyncio.sleep(max(timeout_s, 0.0))
             return []
         until = clock() + timeout_s if timeout_s >= 0 else None
+        look_every_s = LOOK_EVERY_S if self._says_ends else WAIT_S
         while True:
-            left = LOOK_EVERY_S if until is None else min(LOOK_EVERY_S, max(0.0, until - clock()))
+            left = look_every_s if until is None else min(look_every_s, max(0.0, until - clock()))
             self._reading.refill()
             try:
                 fetched = await consumer.getmany(timeout_ms=int(left * 1_000), max_records=count)

@@ -98,14 +98,14 @@ def programs(cache_dir: Path, progress: Progress | None = None) -> Programs:
             LOG.warning("%s was changed since it was unpacked: fetching the registry again", registry_dir)
             shutil.rmtree(registry_dir)
         wanted = kafka if registry_dir.exists() else [*kafka, registry]
-        paths = _fetch(wanted, repository, progress)
+        paths = fetch(wanted, repository, progress)
         if not registry_dir.exists():
             _unpack(paths[registry], registry, registry_dir)
             paths[registry].unlink()
     return Programs(tuple(paths[pin] for pin in kafka), registry_dir / "quarkus-run.jar")
 
 
-def _fetch(pins: list[Pin], repository: Path, progress: Progress | None) -> dict[Pin, Path]:
+def fetch(pins: list[Pin], repository: Path, progress: Progress | None) -> dict[Pin, Path]:
     """Return where each pinned file is, downloading those that are missing or damaged."""
     paths = {pin: pin.path(repository) for pin in pins}
     digests = dict(zip(pins, sha256_of_all(list(paths.values())), strict=True))
