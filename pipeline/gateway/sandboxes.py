@@ -36,6 +36,18 @@ DAY_US = 86_400_000_000
 OF_THE_NAME = frozenset({"grants", "sessions"})
 """What is of the sandbox itself, whichever generation it has."""
 _FOR_EVER = 2**62
+_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "A header that cannot be read", **_PROBLEM},
+    401: {"description": "Nobody is signed in", **_PROBLEM},
+    403: {"description": "The roles do not allow it", **_PROBLEM},
+    404: {"description": "The tenant is no sandbox", **_PROBLEM},
+    409: {"description": "That generation is over already", **_PROBLEM},
+    410: {"description": "The path names a generation that is over", **_PROBLEM},
+    422: {"description": "The body is none", **_PROBLEM},
+    429: {"description": "Too many requests, or too many resets", **_PROBLEM},
+    503: {"description": "The log or the store does not answer now", **_PROBLEM},
+}
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -131,7 +143,11 @@ def router(door: Door, sandboxes: Sandboxes) -> APIRouter:
         return sandbox
 
     @made.get(
-        "/v1/{tenant}/sandbox", operation_id="get_sandbox", summary="The present generation", tags=[KIND]
+        "/v1/{tenant}/sandbox",
+        operation_id="get_sandbox",
+        summary="The present generation",
+        tags=[KIND],
+        responses=_RESPONSES,
     )
     async def show(request: Request, tenant: Annotated[str, Path(**SHOWN_ID)]) -> Response:
         async with door.entered(request, tenant, PERMISSION) as entry:
@@ -139,7 +155,11 @@ def router(door: Door, sandboxes: Sandboxes) -> APIRouter:
             return entry.json(_shown(sandbox, await sandboxes.generation(sandbox)))
 
     @made.post(
-        "/v1/{tenant}/sandbox/reset", operation_id="reset_sandbox", summary="Wipe a sandbox", tags=[KIND]
+        "/v1/{tenant}/sandbox/reset",
+        operation_id="reset_sandbox",
+        summary="Wipe a sandbox",
+        tags=[KIND],
+        responses=_RESPONSES,
     )
     async def reset(request: Request, tenant: Annotated[str, Path(**SHOWN_ID)], body: Reset) -> Response:
         async with door.entered(request, tenant, PERMISSION) as entry:

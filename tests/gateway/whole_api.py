@@ -119,7 +119,7 @@ class WholeApi:
 
     async def _fetch(self, door: Door, path: str, asked: Mapping[str, str]) -> Any:
         is_request = path.startswith("requests/")
-        return {"data": {"commands": []} if is_request else [], "meta": {}}, {}
+        return {"data": {"commands": [{"key": "north/somebody"}]} if is_request else [], "meta": {}}, {}
 
     def client(self) -> TestClient:
         """Return a client of it."""
