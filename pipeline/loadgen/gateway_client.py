@@ -65,7 +65,7 @@ class GatewayClient:
     def require_expected(self) -> None:
         """Raises LoadError after an answer that was not expected."""
         if self._made.done():
-            self._made.result()
+            self._made.result(0)
 
     def _run(self) -> None:
         answer = None
