@@ -13,6 +13,7 @@ import sys
 import uvicorn
 from confluent_kafka import KafkaException
 
+from pipeline.domain.tenants.settings import Tenants
 from pipeline.gateway.app import build
 from pipeline.gateway.commands.protection import Protection
 from pipeline.gateway.identity.entrance import make_entrance
@@ -30,11 +31,11 @@ from topologies.configuration import Configuration
 from topologies.tenants import tenants
 
 
-def _protection(settings: Settings) -> Protection:
-    """Return what encrypts personal data. Raises SettingsError for a bad file of tenants."""
+def _protection(settings: Settings, known: Tenants) -> Protection:
+    """Return what encrypts personal data. Raises SettingsError for a bad mark of a tenant."""
     keys = DeferredStore(lambda: open_in(settings.personal_dir, settings.kek))
     try:
-        return Protection(keys, tenants(Configuration(settings)))
+        return Protection(keys, known)
     except PersonalDataError as error:
         raise SettingsError(f"tenants: personal: {error}") from None
 
@@ -45,7 +46,8 @@ def main() -> int:
         settings = load_settings()
         logs.set_up(settings.log_level)
         policy = read_policy(settings.policy_file, {view.name: view.columns for view in VIEWS})
-        serving, protection = options(settings), _protection(settings)
+        known = tenants(Configuration(settings))
+        serving, protection = options(settings), _protection(settings, known)
         entrance = make_entrance(settings, policy)
     except (SettingsError, PolicyError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -59,7 +61,7 @@ def main() -> int:
     urls = [f"http://{settings.web_host}:{settings.web_port + number}" for number in range(settings.workers)]
     codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
     try:
-        app = build(settings, codec, policy, entrance, protection, VIEWS, urls)
+        app = build(settings, codec, policy, entrance, protection, VIEWS, urls, known)
     except (NotRegistered, RegistryUnavailable, KafkaException) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

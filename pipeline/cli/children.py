@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from pipeline.cli.demo_keys import DemoKeys
 from pipeline.cli.endpoints import Endpoints, GatewayEndpoint, WorkerEndpoint
 from pipeline.cli.gateway import COMMAND as GATEWAY_COMMAND
 from pipeline.cli.load import manifest_path
@@ -25,12 +26,18 @@ class Processes:
     def __init__(self, settings: Settings, stack: LocalStack, say: Callable[[str], None]) -> None:
         self._stack = stack
         self.worker_urls = [worker_url(settings, number) for number in range(settings.workers)]
-        self.gateway_url = f"http://{settings.gateway_host}:{settings.gateway_port}"
+        self.gateway_url = settings.gateway_origin()
+        """Where clients find the gateway."""
         self.workers = Supervisor(self.worker_urls, lambda number: worker_child(stack, number), say)
         self.gateway = Supervisor(
-            [self.gateway_url], lambda _: gateway_child(stack), say, answers_ready, what="gateways"
+            [settings.gateway_address()],
+            lambda _: gateway_child(stack),
+            say,
+            lambda url: answers_ready(url, settings.gateway_tls()),
+            what="gateways",
         )
         self._written: list[int] = []
+        self._demo_keys: DemoKeys | None = None
 
     def first_link(self) -> str | None:
         """Return a link that makes the first administrator, None where there is one, or it cannot be made."""
@@ -50,13 +57,23 @@ class Processes:
         """How often a process was started again."""
         return self.workers.restarts + self.gateway.restarts
 
+    def start_load(self, seed: int, rate: float) -> Child:
+        """Start the demo's load of so many payments per second; return it.
+
+        Raises OSError, sqlite3.Error where it cannot be given keys.
+        """
+        self._demo_keys = DemoKeys(self._stack.data_dir)
+        return load_child(self._stack, seed, rate, self._demo_keys)
+
     def check(self) -> None:
         """Restart what has died. Raises SupervisionError where a process cannot run."""
         for supervisor in self.in_order:
             supervisor.check()
 
     def stop(self, *, at_once: bool = False) -> None:
-        """End every process, the gateway first, in good order or at once, and wait."""
+        """End every process but the load, the gateway first, in good order or at once, and wait."""
+        if self._demo_keys is not None:
+            self._demo_keys.end()
         for supervisor in reversed(self.in_order):
             supervisor.stop(at_once=at_once)
 
@@ -90,10 +107,11 @@ def gateway_child(stack: LocalStack) -> Child:
     return Child("the gateway", GATEWAY_COMMAND, log, environment(stack.settings_of(GATEWAY)))
 
 
-def load_child(stack: LocalStack, seed: int, rate: float) -> Child:
-    """Start the demo's load of so many payments per second, and return it."""
+def load_child(stack: LocalStack, seed: int, rate: float, keys: DemoKeys) -> Child:
+    """Start the demo's load of so many payments per second, which calls the gateway, too; return it."""
     command = [sys.executable, "-m", "pipeline.cli", "load", "--endless"]
     command += ["--rate", str(rate), "--seed", str(seed)]
     command += ["--manifest", str(manifest_path(stack.data_dir, seed))]
+    command += ["--gateway-key", str(keys.upstream), "--gateway-desk-key", str(keys.desk)]
     log = stack.data_dir / "logs" / "load.log"
     return Child("the load generator", command, log, environment(stack.settings_of(LOAD)))

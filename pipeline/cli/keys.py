@@ -17,8 +17,9 @@ from pipeline.domain.fraud.expressions.problems import did_you_mean
 from pipeline.gateway.identity.keys import DAYS_MAX, FILE_NAME, ApiKey, KeyRefused, Keys
 from pipeline.gateway.identity.principal import PrincipalError
 from pipeline.gateway.policy.permissions import flaw_of
-from pipeline.gateway.policy.reading import default_policy
-from pipeline.runtime.settings import load_settings
+from pipeline.gateway.policy.policy import Policy
+from pipeline.gateway.policy.reading import PolicyError, read_policy
+from pipeline.runtime.settings import ENV_PREFIX, load_settings
 
 app = typer.Typer(help="API keys of programs at the gateway.", no_args_is_help=True)
 DAYS_DEFAULT = 90
@@ -53,7 +54,7 @@ def create(
         if flaw := flaw_of(scope):
             raise BadInput(f"--only {scope}: {flaw}")
     granted = _by_tenant(roles, ":", "--role", "TENANT:ROLE")
-    known = default_policy().roles
+    known = _policy(data).roles
     for name_of_role in {one for some in granted.values() for one in some}:
         if name_of_role not in known:
             raise BadInput(f"--role: there is no role {name_of_role!r}{did_you_mean(name_of_role, known)}")
@@ -92,6 +93,17 @@ def revoke(
     if not _told(lambda: _keys(data).revoke(key_id)):
         raise BadInput(f"there is no key {key_id} that is in force: see `ledgerflow keys list`")
     typer.echo(f"{key_id} is revoked")
+
+
+def _policy(data: Path | None) -> Policy:
+    """Return the policy that the gateway has. Raises BadInput."""
+    file = load_settings(data_dir=data).policy_file
+    try:
+        return read_policy(file)
+    except PolicyError as error:
+        raise BadInput(f"{ENV_PREFIX}POLICY_FILE={file}: {error}") from None
+    except OSError as error:
+        raise BadInput(f"{ENV_PREFIX}POLICY_FILE={file}: {error.strerror}") from None
 
 
 def _keys(data: Path | None) -> Keys:

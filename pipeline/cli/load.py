@@ -18,8 +18,11 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.verify import MANIFESTS
-from pipeline.loadgen import LoadError, LoadPlan, LoadReport, demo, history, run
+from pipeline.loadgen import GatewayAccess, LoadError, LoadPlan, LoadReport, demo, history, run
+from pipeline.loadgen.gateway_calls import DESK, UPSTREAM
 from pipeline.runtime.kafka.access import LOAD
+from pipeline.runtime.secret_files import SecretFileError, read_secret
+from pipeline.runtime.settings import Settings
 from pipeline.verify.streams import READERS
 
 COUNT = 10_000
@@ -95,6 +98,23 @@ def load(
             show_default="in the data directory",
         ),
     ] = None,
+    gateway_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--gateway-key",
+            metavar="FILE",
+            help="File of an API key of role upstream in the tenant north: call the gateway, too, a few times"
+            " a second.",
+        ),
+    ] = None,
+    gateway_desk_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--gateway-desk-key",
+            metavar="FILE",
+            help="The same, of the roles investigator and reconciler: label payments, comment on breaks.",
+        ),
+    ] = None,
     as_json: Json = False,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
@@ -110,6 +130,7 @@ def load(
     require_registry(settings)
     if endless and count is not None:
         raise BadInput("--endless and --count cannot be combined: use one of them")
+    gateway = _gateway(settings, {UPSTREAM: gateway_key, DESK: gateway_desk_key})
     try:
         seed = next_seed(settings.data_dir) if seed is None else seed
     except OSError as error:
@@ -128,7 +149,7 @@ def load(
             report = run(
                 plan, settings.librdkafka(), settings.registry(),
                 rate=rate, duration=duration, manifest_path=path, on_progress=shown, stop=stop,
-                group=settings.app_id, readers=READERS,
+                group=settings.app_id, readers=READERS, gateway=gateway,
             )  # fmt: skip
         except LoadError as error:
             raise Failed(str(error)) from None
@@ -140,6 +161,15 @@ def load(
         typer.echo(json.dumps({"seed": seed, **report.to_dict()}))
     else:
         _tell(report, seed)
+
+
+def _gateway(settings: Settings, files: dict[str, Path | None]) -> GatewayAccess | None:
+    """Return how to call the gateway of this machine; None without keys. Raises BadInput."""
+    try:
+        keys = {who: read_secret(file) for who, file in files.items() if file is not None}
+        return GatewayAccess(settings.gateway_address(), keys, settings.gateway_tls()) if keys else None
+    except (SecretFileError, OSError) as error:
+        raise BadInput(f"the gateway cannot be called: {error}") from None
 
 
 def _plan(
@@ -179,5 +209,7 @@ def _tell(report: LoadReport, seed: int) -> None:
     records = sum(report.records.values())
     typer.echo(f"seed {seed}: {records:,} records, {report.payments:,} payments in {report.seconds:.1f} s")
     typer.echo("  " + ", ".join(f"{topic} {count:,}" for topic, count in report.records.items()))
+    if report.gateway:
+        typer.echo("gateway: " + ", ".join(f"{name} {count:,}" for name, count in report.gateway.items()))
     planted = ", ".join(f"{count} {kind}" for kind, count in report.planted.items())
     typer.echo(f"planted: {planted or 'nothing'}; written to {report.manifest}")

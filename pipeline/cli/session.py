@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cli import endpoints
-from pipeline.cli.children import Processes, load_child
+from pipeline.cli.children import Processes
 from pipeline.cli.conditions import Conditions
 from pipeline.cli.dashboard import Dashboard, View, counts_of
 from pipeline.cli.load import next_seed
@@ -161,7 +161,7 @@ class Session:
 
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
-        self._load = load_child(self._stack, seed, self._options.rate)
+        self._load = self._processes.start_load(seed, self._options.rate)
         self._dashboard.say(f"demo traffic, seed {seed}, {self._options.rate:g} payments/s")
 
     def _watch(self) -> None:

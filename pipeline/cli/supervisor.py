@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -257,9 +258,9 @@ class Supervisor:
             worker.child, worker.ready = None, False
 
 
-def answers_ready(url: str) -> bool:
+def answers_ready(url: str, tls: ssl.SSLContext | None = None) -> bool:
     """Return whether a worker has restored its tables, be it that something keeps it from its work."""
-    body = body_of(f"{url}/ready", _READY_ANSWER_WITHIN_S)
+    body = body_of(f"{url}/ready", _READY_ANSWER_WITHIN_S, tls)
     return body is not None and body.get("status") in ("ready", "problems")
 
 

@@ -1,9 +1,10 @@
-"""What workers answer whoever watches them; a worker that gives no answer is no error."""
+"""What workers and gateways answer whoever watches them; one that gives no answer is no error."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any
@@ -12,11 +13,14 @@ BYTES_MAX = 2**22
 """Of one answer; a longer one is none."""
 
 
-def body_of(url: str, within_s: float) -> dict[str, Any] | None:
-    """Return the JSON object at a URL, whatever the status; None where there is none. Seconds."""
+def body_of(url: str, within_s: float, tls: ssl.SSLContext | None = None) -> dict[str, Any] | None:
+    """Return the JSON object at a URL, whatever the status; None where there is none. Seconds.
+
+    `tls`: how a certificate is checked; None: as the system does.
+    """
     try:
         try:
-            answer = urllib.request.urlopen(url, timeout=within_s)
+            answer = urllib.request.urlopen(url, timeout=within_s, context=tls)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:

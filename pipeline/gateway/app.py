@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import events
 from pipeline.domain.kernel.views import View
+from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 from pipeline.gateway import administration, live, problem_pages, problems
 from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.commands import routes as commands
@@ -35,6 +36,8 @@ from pipeline.gateway.policy.policy import Policy
 from pipeline.gateway.problems import Problem
 from pipeline.gateway.queries import routes as queries
 from pipeline.gateway.queries import streams
+from pipeline.gateway.sandboxes import Sandboxes, SandboxPaths
+from pipeline.gateway.sandboxes import router as sandboxes_router
 from pipeline.input_event import InputEvent
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.settings import Settings
@@ -98,6 +101,7 @@ def build(
     protection: Protection,
     views: Sequence[View],
     urls: Sequence[str],
+    tenants: Tenants = UNRESTRICTED,
 ) -> FastAPI:
     """Return the application. `urls`: base URLs of workers' views.
 
@@ -128,12 +132,27 @@ def build(
     app.add_middleware(BoundedBodies)
     app.add_middleware(RateLimitHeaders)
     name, log = secrets.token_hex(4), AccessLog(writer, codec)
-    door = Door(name, *entrance.door, policy, claims, decisions, protection, hearing, log, app, tuple(urls))
+    door = Door(
+        name,
+        *entrance.door,
+        policy,
+        claims,
+        decisions,
+        protection,
+        hearing,
+        log,
+        app,
+        tuple(urls),
+        tenants.base_of,
+    )
+    sandboxes = Sandboxes(entrance.store, tenants.sandboxes)
+    app.add_middleware(SandboxPaths, sandboxes=sandboxes)
     for of_people in entrance.routers(log.record_visit):
         app.include_router(of_people)
     app.include_router(queries.router(door, views))  # first: routes are looked at in this order
     app.include_router(commands.router(door))
     app.include_router(administration.router(door, entrance.grants, entrance.identity.sessions))
+    app.include_router(sandboxes_router(door, sandboxes))
     app.include_router(live.router(door))
     app.include_router(streams.router(door, Past(settings)))
     app.include_router(problem_pages.router())

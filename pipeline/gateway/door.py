@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Container, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
@@ -68,6 +68,8 @@ class Door(NamedTuple):
     app: FastAPI
     view_urls: tuple[str, ...]
     """Base URLs of workers; any of them answers for all."""
+    base_of: Callable[[str], str] = lambda tenant: tenant
+    """Of a tenant the one whose roles and limits count: of a sandbox's generation the sandbox."""
 
     @property
     def views(self) -> aiohttp.ClientSession:
@@ -83,13 +85,14 @@ class Door(NamedTuple):
         raised inside.
         """
         principal = await self.limits.identified(request, self.who)
-        await self.limits.take(request, principal, tenant)
+        base = self.base_of(tenant)
+        await self.limits.take(request, principal, base)
         actor = principal.actor(self.policy.version)
         entry = Entry(self, principal, actor, tenant, permission)
         outcome = Outcome()
         try:
             with outcome:
-                await self.signatures.require(request, principal, tenant)
+                await self.signatures.require(request, principal, base)
                 entry.require()
                 yield entry
                 outcome.status = entry.status
@@ -106,6 +109,7 @@ class Entry:
         self.principal = principal
         self.actor = actor
         self.tenant = tenant
+        self._base = door.base_of(tenant)
         self.permission = permission
         self.request_id: str | None = None
         self.status = 200
@@ -129,19 +133,19 @@ class Entry:
             return False
         self.principal = principal
         now = time.time_ns() // 1_000
-        return self._door.policy.allows(principal, self.tenant, self.permission, account, now=now).allowed
+        return self._door.policy.allows(principal, self._base, self.permission, account, now=now).allowed
 
     def _require(self, account: str | None, later: Container[str], permission: str = "") -> None:
         now = time.time_ns() // 1_000
         decision = self._door.policy.allows(
-            self.principal, self.tenant, permission or self.permission, account, now=now
+            self.principal, self._base, permission or self.permission, account, now=now
         )
         if not decision.allowed and decision.why not in later:
             raise Problem(403, decision.why, _WHY.get(decision.why, "your roles do not allow it"))
 
     def masked(self, view: str, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row of a view as the principal may see it."""
-        return self._door.policy.mask(self.principal, self.tenant, view, row)
+        return self._door.policy.mask(self.principal, self._base, view, row)
 
     def json(self, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """Return an answer."""

@@ -54,6 +54,11 @@ OWN = {
     ),
     "signature_refused": Meaning("The signature is not right.", "The detail says why."),
     "store_unavailable": Meaning("The gateway cannot read its sessions and keys now.", "Try again later."),
+    "no_sandbox": Meaning("This tenant cannot be wiped.", "`sandbox = true` in the tenants file makes one."),
+    "sandbox_was_reset": Meaning(
+        "The generation of the sandbox that was meant is over.", "`generation` is the present one."
+    ),
+    "too_many_resets": Meaning("The sandbox was wiped often today.", "Wait as Retry-After says."),
     "own_grant": Meaning("Nobody gives a role to oneself.", "Ask another administrator."),
     "grant_refused": Meaning("The policy does not allow such a grant.", "The detail says why."),
     "invalid_return": Meaning("return_to is no path of this site.", "Give one, such as /docs."),

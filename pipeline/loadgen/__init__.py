@@ -7,11 +7,14 @@ generate(plan, encode)                                    only the records, with
 """
 
 from pipeline.loadgen.encoder import LoadError
+from pipeline.loadgen.gateway_client import GatewayAccess
 from pipeline.loadgen.generator import generate
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce, demo, history
-from pipeline.loadgen.run import LoadReport, run
+from pipeline.loadgen.report import LoadReport
+from pipeline.loadgen.run import run
 
 __all__ = [
+    "GatewayAccess",
     "LoadError",
     "LoadPlan",
     "LoadReport",

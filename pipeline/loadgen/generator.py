@@ -96,6 +96,11 @@ class TrafficGenerator:
         """Whether event time is too far ahead of what `pace.answers` has heard of."""
         return self.pace.is_ahead(self.at)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether event time has caught up with real time."""
+        return self._plan.live_after is not None and self.at >= self._plan.live_after
+
     def give_up(self) -> None:
         """Wait no longer for what was lost."""
         self.pace.give_up(self.at)
@@ -163,8 +168,7 @@ class TrafficGenerator:
             for bank in self._banks.values():
                 yield from bank.statements(self.at, self._breaks)
             yield from self.people.step(self.at)
-            live = plan.live_after is not None and self.at >= plan.live_after
-            self.at += plan.live_step_us if live else plan.step_us
+            self.at += plan.live_step_us if self.is_live else plan.step_us
 
     def _want_a_break(self) -> None:
         """Let a bank plant the next kind of break, unless all kinds wait for a bank already."""

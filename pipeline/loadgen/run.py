@@ -14,8 +14,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,12 +24,15 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.loadgen.encoder import LoadError, registry_encoder, registry_reader
+from pipeline.loadgen.gateway_calls import calls
+from pipeline.loadgen.gateway_client import GatewayAccess, GatewayClient
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.hearing import Hearing
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.people import HEARS_OF
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.report import LoadReport
 from pipeline.loadgen.watches import BalanceWatch, Hearer, PaymentWatch
 from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.own_offsets import Readers
@@ -44,27 +47,6 @@ QUIET_TIMEOUT_S = 300.0
 """How long the end waits for the streams to catch up, so that items that only arrive late open no break."""
 PROGRESS_S = 0.25
 COUNTS_S = 5.0
-
-
-@dataclass
-class LoadReport:
-    """What a run has done so far."""
-
-    records: dict[str, int]
-    """Records produced, by topic."""
-    planted: dict[str, int]
-    """Complete planted items, by kind."""
-    payments: int
-    """Ordinary payments made."""
-    failed: int
-    """Records that Kafka did not take."""
-    seconds: float
-    manifest: str | None
-    done: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return asdict(self)
 
 
 OnProgress = Callable[[LoadReport], None]
@@ -83,6 +65,7 @@ def run(
     group: str = "ledgerflow",
     streams_within_s: float = QUIET_TIMEOUT_S,
     readers: Readers | None = None,
+    gateway: GatewayAccess | None = None,
 ) -> LoadReport:
     """Carry out a plan and return what was done.
 
@@ -91,10 +74,13 @@ def run(
     `stop` is set, the run ends in good order, with the last statements. `group`: the streams' consumer group
     (the settings' app_id), whose progress says when they have caught up; at the end they are waited for as
     long as they get on within `streams_within_s`. `readers`: the streams of each log, who know better than
-    the group after a crash of the broker. Raises LoadError, OSError for the manifest.
+    the group after a crash of the broker. `gateway`: it is called, too, in the plan's first tenant. Raises
+    LoadError, OSError for the manifest.
     """
     ends = stop or threading.Event()
-    loader = Loader(plan, dict(connection), registry, manifest_path, on_progress, ends, group, readers)
+    loader = Loader(
+        plan, dict(connection), registry, manifest_path, on_progress, ends, group, readers, gateway
+    )
     try:
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)
@@ -118,6 +104,7 @@ class Loader:
         stop: threading.Event,
         group: str,
         readers: Readers | None,
+        gateway: GatewayAccess | None,
     ) -> None:
         self._connection = connection
         self._readers = readers
@@ -140,6 +127,10 @@ class Loader:
         self._planted: dict[int, PlantedItem] = {}
         self._traffic = TrafficGenerator(plan, registry_encoder(registry), self._planted)
         self._traffic.people.read = registry_reader(registry, HEARS_OF)
+        self._gateway = None
+        if gateway is not None:
+            made = calls(plan.seed, lambda: self._traffic.is_live)
+            self._gateway = GatewayClient(gateway, plan.tenants[0], made, stop)
         self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
         self._manifest_path = manifest_path
         self._on_progress = on_progress
@@ -165,9 +156,12 @@ class Loader:
 
     def traffic(self, rate: float | None, duration: float | None) -> None:
         """Produce the traffic at `rate` payments per second, until it ends, `duration` seconds or a stop."""
-        if not self._is_endless:
-            return self._steps(rate, duration, lambda: 0.0)
-        with Hearing(self._traffic, self._watch, self._stop) as hearing:
+        with ExitStack() as opened:
+            if self._gateway is not None:
+                opened.enter_context(self._gateway)
+            if not self._is_endless:
+                return self._steps(rate, duration, lambda: 0.0)
+            hearing = opened.enter_context(Hearing(self._traffic, self._watch, self._stop))
             self._steps(rate, duration, lambda: hearing.hear(self._waits))
 
     def _watch(self, topic: str, awaited: Hearer) -> PaymentWatch:
@@ -182,6 +176,8 @@ class Loader:
         for produce in self._traffic.steps():
             self._produce(produce)
             begun += hear() + self._acknowledgements.wait()
+            if self._gateway is not None:
+                self._gateway.require_expected()
             now = time.monotonic()
             if rate:
                 ahead = begun + self._traffic.payments / rate - now
@@ -296,4 +292,5 @@ class Loader:
             time.monotonic() - self._started,
             str(self._manifest_path) if self._manifest_path is not None else None,
             done,
+            {} if self._gateway is None else dict(sorted(self._gateway.asked.items())),
         )

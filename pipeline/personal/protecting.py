@@ -51,15 +51,20 @@ class PersonalData:
     """Encrypts and opens the texts of events with the keys of a store."""
 
     def __init__(
-        self, store: Keys, marks: Mapping[str, Collection[str]], default: Collection[str] = ()
+        self,
+        store: Keys,
+        marks: Mapping[str, Collection[str]],
+        default: Collection[str] = (),
+        base_of: Callable[[str], str] = lambda tenant: tenant,
     ) -> None:
         """`marks`: by tenant the names of texts (`fields.MARKABLE`); `default`: those of all other tenants.
 
-        Raises PersonalDataError for a name that is none.
+        `base_of`: of a tenant the one whose marks count. Raises PersonalDataError for a name that is none.
         """
         self._store = store
         self._marked = {tenant: marked(names) for tenant, names in marks.items()}
         self._default = marked(default)
+        self._base_of = base_of
 
     def protect(self, record_name: str, event: Event) -> dict[str, Any]:
         """Return an event with its personal texts encrypted: those of parties, those that its tenant marks.
@@ -155,7 +160,7 @@ class PersonalData:
 
     def fields(self, record_name: str, tenant: str) -> list[PersonalField]:
         """Return which texts of an event are personal in a tenant."""
-        chosen = self._marked.get(tenant, self._default)
+        chosen = self._marked.get(self._base_of(tenant), self._default)
         return [
             field
             for field in (*MARKABLE, *ALWAYS)
@@ -166,7 +171,7 @@ class PersonalData:
 def of_tenants(keys: Keys, tenants: Tenants) -> PersonalData:
     """Return what encrypts the texts that the tenants mark in their file. Raises PersonalDataError."""
     marks = {name: tenants.of(name).personal or () for name in tenants.tenants}
-    return PersonalData(keys, marks, tenants.default.personal or ())
+    return PersonalData(keys, marks, tenants.default.personal or (), tenants.base_of)
 
 
 def _place(field: PersonalField, tenant: str, whose: str) -> Place:

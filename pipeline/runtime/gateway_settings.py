@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -84,6 +85,24 @@ class GatewaySettings(ConnectionSettings):
                 " access tokens"
             )
         return self
+
+    def gateway_address(self) -> str:
+        """Return the base URL at which this machine reaches its gateway, without the proxy before it."""
+        scheme = "http" if self.gateway_certfile is None else "https"
+        host = f"[{self.gateway_host}]" if ":" in self.gateway_host else self.gateway_host
+        return f"{scheme}://{host}:{self.gateway_port}"
+
+    def gateway_tls(self) -> ssl.SSLContext | None:
+        """Return how to call the gateway at `gateway_address`: its own certificate is trusted, by any name.
+
+        None where it speaks no TLS. Raises OSError for a file that is no certificate.
+        """
+        if self.gateway_certfile is None:
+            return None
+        context = ssl.create_default_context(cafile=str(self.gateway_certfile.expanduser()))
+        context.check_hostname = False  # the address is this machine's own, whatever the certificate calls it
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # whoever may have signed it
+        return context
 
     def gateway_origin(self) -> str:
         """Return where browsers find the gateway.

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.loadgen.plan import history
-from pipeline.loadgen.run import QUIET_TIMEOUT_S, LoadReport
+from pipeline.loadgen.report import LoadReport
+from pipeline.loadgen.run import QUIET_TIMEOUT_S
 from pipeline.loadgen.run import run as run_load
 from pipeline.runtime.kafka.access import LOAD
 from pipeline.runtime.settings import load_settings

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pipeline.gateway.identity.keys import FILE_NAME, Keys
 from tests.conftest import free_ports
 from tests.e2e import documented
 from tests.e2e.running_up import CLI, DEMO, ROOT, Ended, Place, belonging, command
@@ -99,6 +101,20 @@ def test_a_demo_that_is_interrupted_says_that_everything_holds(shown: Shown) -> 
     assert summary["lag"] == summary["broken"] == 0
     assert not (shown.place.data_dir / "endpoints.json").exists()
     assert belonging(shown.place.data_dir) == []
+
+
+def test_a_demo_calls_the_gateway_with_keys_of_its_own_also_after_it_was_killed(shown: Shown) -> None:
+    said = (shown.place.data_dir / "logs" / "load.log").read_text()
+    (told,) = [line for line in said.splitlines() if line.startswith("gateway: ")]
+    counts = {
+        name: int(count.replace(",", ""))
+        for name, count in re.findall(r"([a-z ]+) ([0-9,]+)(?:, |$)", told[9:])
+    }
+    assert min(counts[name] for name in ("again", "done", "repeat", "refused", "conflict")) > 0, counts
+    assert "forbidden" not in counts
+    keys = Keys(shown.place.data_dir / FILE_NAME).all()
+    assert {key.subject for key in keys} == {"demo-upstream", "demo-desk"}
+    assert all(key.revoked_at is not None for key in keys)
 
 
 def test_a_directory_and_a_port_in_use_are_refused_in_one_line(shown: Shown) -> None:

@@ -15,6 +15,8 @@ __all__ = ["api"]
 ROLES = sorted(POLICY.roles)
 ASKED_ELSEWHERE = {
     ("POST", "/v1/{tenant}/bulk"),
+    ("GET", "/v1/{tenant}/sandbox"),
+    ("POST", "/v1/{tenant}/sandbox/reset"),
     ("POST", "/v1/{tenant}/grants"),
     ("DELETE", "/v1/{tenant}/grants/{grant_id}"),
     ("POST", "/v1/{tenant}/sessions/end"),

@@ -91,6 +91,26 @@ def test_the_hash_of_a_personal_command_is_keyed_and_the_same_each_time(tmp_path
     assert plain == content_hash("party_removed", {"party_id": "p-1"})
 
 
+def test_a_request_that_is_sent_again_after_a_rotation_of_keys_has_the_same_hash(tmp_path: Path) -> None:
+    by, event = protection(tmp_path), asked("/payments", PAYMENT)
+
+    def hashed() -> str:
+        return asyncio.run(by.hashed([event], "payment_initiated", PAYMENT))
+
+    before, told = hashed(), protected(by, event).reference
+    assert told == protected(by, event).reference
+    with open_in(tmp_path / "personal") as store:
+        (kept,) = store.keys("north", "account:alice")
+        assert store.rotate("north", "account:alice", kept.field).version == kept.version + 1
+    by = protection(tmp_path)
+    again = protected(by, event).reference
+    assert told != again, "another key encrypts it"
+    assert hashed() == before, "and the stream of requests answers that it is a repeat"
+    first, second = protected_text(told), protected_text(again)
+    assert first is not None and second is not None
+    assert first._replace(envelope="") == second._replace(envelope=""), "what streams match stays"
+
+
 def test_without_keys_personal_commands_wait_and_all_others_go_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

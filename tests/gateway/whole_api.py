@@ -16,7 +16,8 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 import schemas
-from pipeline.gateway import administration, live, problem_pages, problems
+from pipeline.domain.tenants.settings import parse_tenants
+from pipeline.gateway import administration, live, problem_pages, problems, sandboxes
 from pipeline.gateway.commands import asking, bodies, routes
 from pipeline.gateway.commands.catalogue import COMMANDS, Command
 from pipeline.gateway.commands.decisions import Decisions
@@ -31,6 +32,7 @@ from pipeline.gateway.policy.reading import default_policy
 from pipeline.gateway.problems import Problem
 from pipeline.gateway.queries import routes as queries
 from pipeline.gateway.queries import streams
+from pipeline.gateway.sandboxes import Sandboxes, SandboxPaths
 from pipeline.input_event import InputEvent
 from tests.contract.samples import records
 from tests.gateway.test_statements import STATEMENT
@@ -38,6 +40,7 @@ from topologies.app import VIEWS
 
 WHO = "Test-Principal"
 POLICY = default_policy()
+SANDBOXES = parse_tenants("[tenants.try]\nsandbox = true\npayments_per_second = 5")
 
 
 class Access(msgspec.Struct):
@@ -64,7 +67,7 @@ class WholeApi:
         log: Any = SimpleNamespace(record=self._record)
         door = Door(
             "01234567", cast(Any, self._who), limits, nobody, POLICY, claims, Decisions(lambda _: None),
-            protection, cast(Any, None), log, self.app, (),
+            protection, cast(Any, None), log, self.app, (), SANDBOXES.base_of,
         )  # fmt: skip
         store = SqliteStore(folder / "gateway.sqlite")
         grants = Grants(store, POLICY)
@@ -73,6 +76,9 @@ class WholeApi:
         patch.setattr(asking, "recalled", self._nothing)
         self.app.include_router(routes.router(door))
         self.app.include_router(administration.router(door, grants, Sessions(store, grants)))
+        wiped = Sandboxes(store, SANDBOXES.sandboxes)
+        self.app.add_middleware(SandboxPaths, sandboxes=wiped)
+        self.app.include_router(sandboxes.router(door, wiped))
         self.app.include_router(live.router(door))
         self.app.include_router(queries.router(door, VIEWS))
         past: Any = SimpleNamespace(partitions=4, page=self._page)
@@ -113,7 +119,7 @@ class WholeApi:
 
     async def _fetch(self, door: Door, path: str, asked: Mapping[str, str]) -> Any:
         is_request = path.startswith("requests/")
-        return {"data": {"commands": []} if is_request else [], "meta": {}}, {}
+        return {"data": {"commands": [{"key": "north/somebody"}]} if is_request else [], "meta": {}}, {}
 
     def client(self) -> TestClient:
         """Return a client of it."""

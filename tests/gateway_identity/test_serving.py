@@ -15,7 +15,10 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from pipeline.cli.children import Processes
+from pipeline.cli.supervisor import answers_ready
 from pipeline.gateway.serving import options
+from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings, SettingsError
 from tests.conftest import free_ports
 from tests.progress import eventually
@@ -43,6 +46,10 @@ def served(settings: Settings) -> Iterator[str]:
     async def route() -> str:
         return "here"
 
+    @app.get("/ready")
+    async def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
     server = uvicorn.Server(uvicorn.Config(app, **options(settings)))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -60,6 +67,32 @@ def test_the_gateway_speaks_tls_and_nothing_else(authority: Authority) -> None:
         assert urllib.request.urlopen(address, context=trusted).read() == b'"here"'
         with pytest.raises(OSError):
             urllib.request.urlopen(address.replace("https", "http"))
+
+
+def test_up_knows_that_a_gateway_with_tls_is_ready_whatever_its_certificate_calls_it(
+    authority: Authority,
+) -> None:
+    settings = made(authority.sign("gateway", ("bank.example",)))
+    with served(settings):
+        assert answers_ready(settings.gateway_address(), settings.gateway_tls())
+        other = made(Authority(authority.file.parent / "other").sign("gateway")).gateway_tls()
+        assert not answers_ready(settings.gateway_address(), other), "it is somebody else's certificate"
+    assert made().gateway_tls() is None
+
+
+def test_endpoints_name_the_address_that_clients_use_and_readiness_asks_this_machines(
+    authority: Authority, tmp_path: Path
+) -> None:
+    pair = authority.sign("gateway", ("localhost",))
+    for given, origin, address in (
+        ({}, "http://localhost:8080", "http://127.0.0.1:8080"),
+        ({"pair": pair}, "https://localhost:8080", "https://127.0.0.1:8080"),
+        ({"gateway_url": "https://bank.example"}, "https://bank.example", "http://127.0.0.1:8080"),
+        ({"gateway_host": "::1"}, "http://localhost:8080", "http://[::1]:8080"),
+    ):
+        settings = made(gateway_port=8080, data_dir=tmp_path, **given)
+        processes = Processes(settings, LocalStack(settings), print)
+        assert (processes.gateway_url, processes.gateway.workers[0].url) == (origin, address)
 
 
 def _missing(pair: Pair, _: Authority) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import hashlib
@@ -56,13 +57,14 @@ class Bank:
         self.key_id = run(self.keys.add(ERP.issuer, ERP.subject, pem_of(self.private), 1)).key_id
         signatures = Signatures(self.keys, frozenset(tenants.split(",")), ORIGIN)
         self.principal = ERP
+        self.commands = 1
         app = FastAPI()
         problems.install(app)
 
-        @app.api_route("/v1/{tenant}/payments", methods=["GET", "POST"])
-        async def route(request: Request, tenant: str) -> dict[str, str]:
-            await signatures.require(request, self.principal, tenant)
-            return {}
+        @app.api_route("/v1/{tenant}/{what}", methods=["GET", "POST"])
+        async def route(request: Request, tenant: str) -> dict[str, int]:
+            checks = (signatures.require(request, self.principal, tenant) for _ in range(self.commands))
+            return {"taken": len(await asyncio.gather(*checks))}
 
         self.client = TestClient(app, base_url=ORIGIN)
 
@@ -115,6 +117,26 @@ def test_without_a_signature_a_command_is_refused_where_the_tenant_asks(bank: Ba
     assert bank.client.get("/v1/north/payments").status_code == 200
     bank.principal = person("operator")
     assert bank.send({}).status_code == 200
+
+
+def test_of_a_request_with_many_commands_the_signature_is_checked_once(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+    keys_of = bank.keys.of
+
+    async def counted(issuer: str, subject: str) -> Any:
+        looked_up.append(subject)
+        return await keys_of(issuer, subject)
+
+    monkeypatch.setattr(bank.keys, "of", counted)
+    good, bad = bank.signed(nonce="n-1"), bank.signed(nonce="n-2") | {"Idempotency-Key": "k2"}
+    assert bank.send(good, PATH.replace("payments", "bulk")).status_code == 401, "another address"
+    looked_up.clear()
+    bank.commands = 100
+    assert bank.send(good).json() == {"taken": 100} and looked_up == [ERP.subject]
+    assert code_of(bank.send(bad)) == "signature_refused" and len(looked_up) == 2
+    assert bank.send(good).status_code == 200 and len(looked_up) == 3, "another request is checked anew"
 
 
 def test_every_tenant_may_be_meant(tmp_path: Path) -> None:

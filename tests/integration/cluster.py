@@ -16,7 +16,8 @@ from pathlib import Path
 
 from pipeline.cli.supervisor import environment
 from pipeline.loadgen.plan import history
-from pipeline.loadgen.run import LoadReport, OnProgress, run
+from pipeline.loadgen.report import LoadReport
+from pipeline.loadgen.run import OnProgress, run
 from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.kafka.access import LOAD, WORKER
 from pipeline.runtime.local.credentials import ADMIN

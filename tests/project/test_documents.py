@@ -126,6 +126,7 @@ def test_every_address_that_is_asked_is_a_page_and_takes_the_parameters_that_are
     }
     door = [
         *(one.path for one in COMMANDS),
+        *("/sandbox", "/sandbox/reset"),
         *(path.replace("/{tenant}", "", 1) for path in reference_of_views.parameters()),
     ]
     pages |= {re.compile("/v1/[^/]+" + re.sub(r"\{\w+\}", "[^/]+", path)): set() for path in door}

@@ -21,11 +21,17 @@
     [tenants.south]                  texts that are encrypted at the door (`pipeline/personal/fields.py`)
     personal = ["payment_initiated.reference", "statement_line.description"]
 
+    [tenants.try]                    it can be wiped: its accounts are those of its present generation
+    sandbox = true
+    payments_per_second = 10
+
     [tenants.old]
     closed = true                    no new payments and accounts; payments in progress still finish
 
 Without a file, or without a setting, nothing is restricted. `closed` in the default closes every tenant that
-the file does not name; it is the one setting that named tenants do not inherit.
+the file does not name; that and `sandbox` are the settings that named tenants do not inherit.
+
+A generation of a sandbox is a tenant of its own in the log, `try~5f1c...`, with the sandbox's settings.
 
 Decisions depend on this file, so all workers must have the same one. `version` names it: a
 hash of the values, so that a comment or the order of a file changes nothing, and any other value does;
@@ -51,6 +57,9 @@ from pipeline.domain.tenants.break_rules import NO_RULES, BreakRules
 FORMULA_REVISION = 1
 """Increased when the meaning of a setting changes without a change of its value."""
 AMOUNT_MAX = 2**63 - 1
+GENERATION_SIGN = "~"
+"""Between the name of a sandbox and that of its generation."""
+GENERATION_CHARS_MAX = 16
 PER_SECOND_MAX = BURST_MAX = 1_000_000_000
 """Upper bounds, so that a bucket fits into 64 bits."""
 
@@ -110,6 +119,8 @@ class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Texts of events that the gateway encrypts, such as payment_initiated.reference."""
     breaks: BreakRules | None = None
     """Which breaks matter, and where write-offs are booked; a table of its own, or the default's."""
+    sandbox: bool = False
+    """It can be wiped: what was written is of a generation, after which comes another."""
 
     def __post_init__(self) -> None:
         for name, most in (("payments_per_second", PER_SECOND_MAX), ("burst", BURST_MAX)):
@@ -133,6 +144,13 @@ class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         for name in self.tenants:
             if not name or len(name) > ID_CHARS_MAX or "\0" in name or "/" in name:
                 raise ValueError(f"{name!r} cannot be a tenant's id")
+        if self.default.sandbox:
+            raise ValueError("default: sandbox is said of a tenant by its name")
+        for name in self.sandboxes:
+            if GENERATION_SIGN in name or len(name) + 1 + GENERATION_CHARS_MAX > ID_CHARS_MAX:
+                raise ValueError(f"{name!r} cannot be a sandbox: it is too long, or has {GENERATION_SIGN}")
+            if self.of(name).payments_per_second is None:
+                raise ValueError(f"{name}: a sandbox needs payments_per_second: what it writes is kept")
         for name, tenant in {"default": self.default, **self._complete}.items():
             if tenant.burst is not None and tenant.payments_per_second is None:
                 raise ValueError(f"{name}: burst without payments_per_second")
@@ -143,8 +161,19 @@ class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return {name: _with_defaults(tenant, self.default) for name, tenant in self.tenants.items()}
 
     def of(self, tenant_id: str) -> Tenant:
-        """Return the settings of a tenant."""
-        return self._complete.get(tenant_id, self.default)
+        """Return the settings of a tenant, of a generation those of its sandbox."""
+        found = self._complete.get(tenant_id)
+        return self._complete.get(self.base_of(tenant_id), self.default) if found is None else found
+
+    @cached_property
+    def sandboxes(self) -> frozenset[str]:
+        """The tenants that can be wiped."""
+        return frozenset(name for name, tenant in self.tenants.items() if tenant.sandbox)
+
+    def base_of(self, tenant_id: str) -> str:
+        """Return the sandbox of which a tenant is a generation; of any other tenant itself."""
+        name, sign, _ = tenant_id.partition(GENERATION_SIGN)
+        return name if sign and name in self.sandboxes else tenant_id
 
     def break_rules(self, tenant_id: str) -> BreakRules:
         """Return what a tenant says about the breaks of its reconciliation."""
@@ -193,18 +222,19 @@ def _with_defaults(tenant: Tenant, default: Tenant) -> Tenant:
         four_eyes=four_eyes,
         breaks=breaks,
         personal=personal,
+        sandbox=tenant.sandbox,
     )
 
 
 def _without_nothing_new(told: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a file without `personal`, and `four_eyes` and `breaks` where they say nothing.
+    """Return the values of a file without `personal`, and without what is newer where it says nothing.
 
     So a file that an earlier version has read keeps its name, and workers of both versions agree on it.
     """
     for tenant in (told["default"], *told["tenants"].values()):
         del tenant["personal"]
-        for newer in ("four_eyes", "breaks"):
-            if tenant[newer] is None:
+        for newer in ("four_eyes", "breaks", "sandbox"):
+            if tenant[newer] in (None, False):
                 del tenant[newer]
     return told
 

@@ -10,6 +10,7 @@ covers what a command is: method, address, idempotency key and body. So a copy o
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -33,6 +34,9 @@ COVERED = ("@method", "@target-uri", "idempotency-key")
 """What a signature must cover, beside the digest of a body."""
 HEADER_CHARS_MAX = 4_096
 
+_CHECKS = "ledgerflow.signatures"
+"""In the scope of a request: its checks, by the program whose keys were tried."""
+
 
 class _Message(NamedTuple):
     """A request as the verifier takes it."""
@@ -52,18 +56,26 @@ class Signatures:
     async def require(self, request: Request, principal: Principal, tenant: str) -> None:
         """Check the signature of a program's command, where its tenant asks for one.
 
-        Raises Problem 401 and 400, OSError.
+        A request is checked once, however many commands it has. Raises Problem 401 and 400, OSError.
         """
         if not self._tenants & {tenant, EVERY_TENANT}:
             return
         if request.method in SAFE_METHODS or principal.session_id is not None:
             return
+        checks: dict[tuple[str, str], asyncio.Task[None]] = request.scope.setdefault(_CHECKS, {})
+        program = principal.issuer, principal.subject
+        if program not in checks:
+            checks[program] = asyncio.create_task(self._require_signed(request, *program))
+        await asyncio.shield(checks[program])  # one command that is given up ends no other's check
+
+    async def _require_signed(self, request: Request, issuer: str, subject: str) -> None:
+        """Check that a program has signed a request. Raises Problem 401, OSError."""
         for name in ("signature", "signature-input", "content-digest"):
             if sum(map(len, request.headers.getlist(name))) > HEADER_CHARS_MAX:
                 raise _refused(f"{name} has more than {HEADER_CHARS_MAX} characters")
         if "signature" not in request.headers:
             raise Problem(401, "signature_required", "this tenant asks for signed commands (RFC 9421)")
-        keys = await self._keys.of(principal.issuer, principal.subject)
+        keys = await self._keys.of(issuer, subject)
         by_kind: dict[type[HTTPSignatureAlgorithm], dict[str, PublicKey]] = {}
         for key in keys:
             found = public_key(key.pem)

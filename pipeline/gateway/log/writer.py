@@ -95,9 +95,9 @@ class Writer:
         self._thread.join()
 
     def _require(self, kinds: Sequence[type[InputEvent]]) -> None:
+        registered = frozenset(answer_of(self._registry.get_subjects) or ())
         for kind in kinds:
-            subject = f"{kind.TOPIC}-{kind.RECORD_NAME}"
-            if answer_of(partial(self._registry.get_latest_version, subject)) is None:
+            if f"{kind.TOPIC}-{kind.RECORD_NAME}" not in registered:
                 raise NotRegistered(
                     f"the schema registry lacks {kind.RECORD_NAME} for {kind.TOPIC}:"
                     " run `ledgerflow schemas register`"

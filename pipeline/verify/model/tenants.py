@@ -32,7 +32,10 @@ class Tenants:
 
     def setting(self, tenant: str, name: str) -> Any:
         """Return what counts for a tenant, None where nothing is said."""
-        default, own = self.told.get("default", {}), self.told.get("tenants", {}).get(tenant)
+        default, named = self.told.get("default", {}), self.told.get("tenants", {})
+        own = named.get(tenant)
+        if own is None and named.get(sandbox := tenant.split("~")[0], {}).get("sandbox"):
+            own = named[sandbox]
         if own is None:
             return default.get(name)
         if name == "closed" or (name == "burst" and "payments_per_second" in own):
