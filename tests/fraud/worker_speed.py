@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,8 +62,8 @@ def events_of(traffic: str, payments: int) -> list[tuple[str, Any]]:
 class Log:
     """The source log: what is still to be read of each partition; as a producer it takes transactions."""
 
-    def __init__(self, codec: Codec, events: Sequence[tuple[str, Any]]) -> None:
-        self._codec, self._now_ms = codec, now_us() // 1000
+    def __init__(self, codec: Codec, events: Iterable[tuple[str, Any]], source: str = SOURCE) -> None:
+        self._codec, self._now_ms, self._source = codec, now_us() // 1000, source
         self.waiting = [deque[tuple[bytes, bytes]]() for _ in range(PARTITIONS)]
         self._offsets = [0] * PARTITIONS
         self.said: Counter[str] = Counter()
@@ -83,7 +83,7 @@ class Log:
         for _ in taken:
             waiting.popleft()
         records = [
-            ConsumerRecord(SOURCE, partition, offset, self._now_ms, 0, key, value, None, 0, 0, ())
+            ConsumerRecord(self._source, partition, offset, self._now_ms, 0, key, value, None, 0, 0, ())
             for offset, (key, value) in enumerate(taken, first)
         ]
         self._offsets[partition] += len(taken)
@@ -97,7 +97,7 @@ class Log:
             if isinstance(records, Columns):
                 for _ in column_batches(records, self._now_ms, BATCH_BYTES) or ():
                     pass
-            if topic == SOURCE:
+            if topic == self._source:
                 start = time.process_time()
                 self.waiting[partition].extend((key, value) for key, value, *_ in singly(records))  # type: ignore[misc]
                 self.own_s += time.process_time() - start

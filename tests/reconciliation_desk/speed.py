@@ -33,7 +33,7 @@ def posting(number: int, account: str, at: int) -> ev.PostingRecorded:
     """Return the posting of a payment."""
     return ev.PostingRecorded(
         *(f"posting-event-{number:09}", "acme", at, f"correlation-{number:09}", None),
-        *(f"posting-{number:09}", f"entry-{number:09}", f"payment-{number:09}", account, "NOSTRO"),
+        *(f"posting-{number:09}", f"entry-{number:09}", f"payment-{number:09}", account, "nostro"),
         *("CREDIT" if number % 3 else "DEBIT", 1_000 + number % 9_973, "EUR", number, 0, 1),
         reference=f"INV-{number:08}/A",
         metadata={"counterparty": f"Customer {number % 777} Ltd", "description": f"Order {number} of May"},
