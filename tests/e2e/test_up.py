@@ -47,6 +47,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         place.up(*DEMO, "--workers", "2")
         workers = place.endpoints()["workers"]
         place.wait_for(lambda: place.counted().get("postings"), "postings")
+        place.wait_for(lambda: place.counted().get("requests", 0) > 4, "calls of the gateway")
         door = place.endpoints()["gateway"]
         os.kill(workers[1]["pid"], signal.SIGKILL)
         os.kill(door["pid"], signal.SIGKILL)
