@@ -26,7 +26,7 @@ HTTP_TO_VIEWS = {
     "pipeline/gateway/app.py", "pipeline/gateway/door.py", "pipeline/gateway/views_client.py",
     "pipeline/gateway/identity/provider.py", "pipeline/loadgen/gateway_client.py",
 }  # fmt: skip
-"""What asks workers for their views, the gateway, or an OpenID provider; nothing else speaks HTTP by itself."""
+"""What asks workers for views, the gateway, or an OpenID provider; nothing else speaks HTTP by itself."""
 HTTP_LIBRARIES = {"urllib.request", "http.client", "httpx", "requests", "aiohttp.ClientSession"}
 HOW_IT_CONNECTS = ("bootstrap.servers", "security.protocol", "sasl.", "ssl.", "basic.auth.")
 AS_ARGUMENTS = (
