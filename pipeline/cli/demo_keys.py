@@ -6,11 +6,11 @@ both. Each lies in a file of the data directory that only its owner may read.
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from pathlib import Path
 
 from pipeline.gateway.identity.keys import FILE_NAME, Keys
-from pipeline.runtime.private_files import SECRETS, private_directory
+from pipeline.runtime.private_files import SECRETS, kept_secret
 
 DAYS = 30
 ROLES = {"demo-upstream": ("upstream",), "demo-desk": ("investigator", "reconciler")}
@@ -22,16 +22,17 @@ class DemoKeys:
     """The keys of a demo on a data directory."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Make them; those that a killed demo has left are revoked. Raises OSError, sqlite3.Error."""
-        self._folder = data_dir / SECRETS
+        """Make them; those that a killed demo has left are revoked.
+
+        Raises OSError, sqlite3.Error; SettingsError where the folder is somebody else's.
+        """
+        folder = data_dir / SECRETS
         self._keys = Keys(data_dir / FILE_NAME)
-        self.upstream, self.desk = (self._folder / f"{name}.key" for name in ROLES)
+        self.upstream, self.desk = (folder / f"{name}.key" for name in ROLES)
         self.end()
-        private_directory(self._folder)
         for name, roles in ROLES.items():
             text, _ = self._keys.create(name, {TENANT: list(roles)}, DAYS)
-            with open(self._folder / f"{name}.key", "x", opener=_private) as file:
-                file.write(text + "\n")
+            kept_secret(folder / f"{name}.key", partial(str, text))
 
     def end(self) -> None:
         """Revoke the keys, and delete their files. Raises OSError, sqlite3.Error."""
@@ -40,7 +41,3 @@ class DemoKeys:
                 self._keys.revoke(key.key_id)
         for file in (self.upstream, self.desk):
             file.unlink(missing_ok=True)
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)

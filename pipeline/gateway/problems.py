@@ -100,9 +100,13 @@ _MEANINGS = {
 }
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what an API's description says of the problems of a route."""
-    return {one: {"description": _MEANINGS[one], "content": _CONTENT} for one in statuses}
+def responses(*statuses: int, own: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
+    """Return what an API's description says of the problems of a route.
+
+    `own`: by status, what it means there and nowhere else.
+    """
+    meanings = {one: _MEANINGS[one] for one in statuses} | dict(own or {})
+    return {status: {"description": meaning, "content": _CONTENT} for status, meaning in meanings.items()}
 
 
 def install(app: FastAPI) -> None:

@@ -36,18 +36,14 @@ DAY_US = 86_400_000_000
 OF_THE_NAME = frozenset({"grants", "sessions"})
 """What is of the sandbox itself, whichever generation it has."""
 _FOR_EVER = 2**62
-_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    400: {"description": "A header that cannot be read", **_PROBLEM},
-    401: {"description": "Nobody is signed in", **_PROBLEM},
-    403: {"description": "The roles do not allow it", **_PROBLEM},
-    404: {"description": "The tenant is no sandbox", **_PROBLEM},
-    409: {"description": "That generation is over already", **_PROBLEM},
-    410: {"description": "The path names a generation that is over", **_PROBLEM},
-    422: {"description": "The body is none", **_PROBLEM},
-    429: {"description": "Too many requests, or too many resets", **_PROBLEM},
-    503: {"description": "The log or the store does not answer now", **_PROBLEM},
-}
+_RESPONSES = problems.responses(
+    *(400, 401, 403, 422, 429, 503),
+    own={
+        404: "The tenant is no sandbox",
+        409: "That generation is over already",
+        410: "The path names a generation that is over",
+    },
+)
 
 
 class Generation(msgspec.Struct, frozen=True):

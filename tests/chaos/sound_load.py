@@ -19,15 +19,8 @@ from tests.chaos.load_in_memory import RecordByRecord, Topics, simulated, topics
 from tests.simulated_cluster import SimulatedCluster
 
 DOMAIN = "pipeline.domain."
-TOUCHED = {
-    "fraud": "fraud",
-    "history": "history",
-    "ledger": "ledger",
-    "lifecycle": "lifecycle",
-    "positions": "positions",
-    "reconciliation": "reconciliation",
-}
-"""By package of the domain: the one stream that its rules are of. Those of others are of all streams."""
+OF_ONE_STREAM = frozenset({"fraud", "history", "ledger", "lifecycle", "positions", "reconciliation"})
+"""Packages of the domain whose rules are of one stream, which has their name. Other rules are of all."""
 
 Set = Callable[[Any, str, Any], None]
 """Sets an attribute of a module or a class."""
@@ -128,4 +121,5 @@ class SoundLoad:
 def stream_of(target: Any) -> str | None:
     """Return the stream that a module, or what is defined in it, is of; None if it may be of several."""
     module = target.__name__ if isinstance(target, ModuleType) else target.__module__
-    return TOUCHED.get(module.removeprefix(DOMAIN).partition(".")[0]) if module.startswith(DOMAIN) else None
+    package = module.removeprefix(DOMAIN).partition(".")[0]
+    return package if module.startswith(DOMAIN) and package in OF_ONE_STREAM else None

@@ -14,6 +14,7 @@ from pipeline.gateway.commands.bodies import body_of, event_of, given
 from pipeline.gateway.commands.catalogue import COMMANDS, Command
 from pipeline.gateway.door import Door
 from pipeline.gateway.parameters import ID, Parameter, take
+from pipeline.gateway.problems import responses
 
 KEY_HEADER = Header(
     alias="Idempotency-Key",
@@ -55,17 +56,20 @@ def router(door: Door) -> APIRouter:
     return made
 
 
-_PROBLEM = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "Decided, or checked without an effect"},
     202: {"description": "In the log; the status link says what becomes of it"},
-    400: {"description": "No idempotency key, or a bad one; a header that cannot be read", **_PROBLEM},
-    401: {"description": "Nobody is signed in", **_PROBLEM},
-    403: {"description": "The roles do not allow it", **_PROBLEM},
-    409: {"description": "The key was used for something else, or the ledger refuses it", **_PROBLEM},
-    422: {"description": "The command is none", **_PROBLEM},
-    429: {"description": "Too many requests", **_PROBLEM},
-    503: {"description": "The log, the streams or the keys of personal data do not answer now", **_PROBLEM},
+    **responses(
+        429,
+        own={
+            400: "No idempotency key, or a bad one; a header that cannot be read",
+            401: "Nobody is signed in",
+            403: "The roles do not allow it",
+            409: "The key was used for something else, or the ledger refuses it",
+            422: "The command is none",
+            503: "The log, the streams or the keys of personal data do not answer now",
+        },
+    ),
 }
 
 _ROUTE: dict[str, Any] = {"methods": ["POST"], "status_code": 202, "responses": _RESPONSES}
